@@ -1,0 +1,52 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup drill test up lint fmt bench clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(BIN)/.installed  ## Install the project into .venv, fetch Prometheus, train the models
+	@$(BIN)/driftdrill doctor --fix --quiet
+
+drill: setup  ## Run the first drill: a feature drifts, the right alerts must fire
+	$(BIN)/driftdrill run covariate-sudden --live
+
+test: setup $(BIN)/.installed-dev  ## Run every check and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest
+
+up: setup  ## Start everything and choose a drill in Locust's web page
+	$(BIN)/driftdrill up
+
+lint: $(BIN)/.installed-dev  ## Check style, types and import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+fmt: $(BIN)/.installed-dev  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## Print the benchmarks' figures
+	$(BIN)/python benchmarks/instrumentation.py
+
+clean:  ## Remove everything that was installed, built or recorded here
+	rm -rf .venv build runs *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/pip:
+	$(PYTHON) driftdrill/rig/venv.py .venv
+
+$(BIN)/.installed: $(BIN)/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(BIN)/.installed-dev: $(BIN)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,65 @@
+"""A schedule and a population -> every request of a drill, in order, the same for the same seed.
+
+Request k has the same due time, row and outcome whoever sends it and whenever it is asked for, so
+any number of load generators share one stream, and a virtual drill sees the very rows of a live one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.population import Population
+from simulators.schedule import Schedule
+from target_service.contract import Floats
+
+BLOCK = 4096
+"""Requests drawn at a time: enough to make a request's share of the drawing negligible."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive requests.
+
+    Attributes:
+        due: (n,) production seconds at which each is due.
+        x: (n, d) inputs, encoded as `Schema` says.
+        outcome: (n,) what comes true, 0 or 1.
+        labelled: (n,) whether its outcome is ever reported.
+    """
+
+    due: Floats
+    x: Floats
+    outcome: NDArray[np.uint8]
+    labelled: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.due)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """All requests of a drill.
+
+    Attributes:
+        coverage: Share of outcomes that are ever reported.
+    """
+
+    schedule: Schedule
+    population: Population
+    seed: int
+    coverage: float = 1.0
+
+    def block(self, number: int) -> Block:
+        """Requests `number * BLOCK` and on; fewer than `BLOCK`, or none, at the schedule's end."""
+        rng = np.random.default_rng([self.seed, number])
+        due = self.schedule.arrival_times(number * BLOCK, BLOCK)
+        rows = self.population.draw(rng, BLOCK)
+        for drift, intensity in self.schedule.intensity(due):
+            rows = drift.apply(rows, intensity, self.population, rng)
+        outcome = (rng.random(BLOCK) < rows.p).astype(np.uint8)
+        labelled = rng.random(BLOCK) < self.coverage
+        count = int(np.searchsorted(due, np.inf))
+        return Block(due[:count], rows.x[:count], outcome[:count], labelled[:count])
