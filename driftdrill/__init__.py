@@ -1,0 +1,1 @@
+"""The harness: it runs a drill, watches the alerts, and says whether they can be trusted."""

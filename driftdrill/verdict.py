@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from scenarios.spec import Expect, Scenario
+
 Outcome = Literal["pass", "fail", "inconclusive"]
 
 
@@ -108,3 +110,111 @@ class Verdict(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     requests: Requests
     versions: Mapping[str, str]
+
+
+def judge(scenario: Scenario, seen: Observation) -> Verdict:
+    """Hold what must have happened against what did.
+
+    An expectation passes when a matching alert began to fire after the onset and before the
+    deadline, was not firing before the onset, and its notification arrived. Every other alert that
+    fired is a failure. What the harness could not observe makes the whole drill inconclusive.
+    """
+    faults = seen.faults if seen.rules or seen.faults else ("no alerting rule is loaded",)
+    wanted = [_judge_fires(expect, seen) for expect in scenario.expects]
+    silent = [_judge_silent(name, scenario, seen) for name in seen.rules]
+    expectations = [*wanted, *(line for lines in silent for line in lines)]
+    reasons = [reason for _, reason in expectations if reason]
+    lines = tuple(line for line, _ in expectations)
+    outcome: Outcome = "pass"
+    if any(line.outcome == "fail" for line in lines):
+        outcome = "fail"
+    if faults or any(line.outcome == "inconclusive" for line in lines):
+        outcome = "inconclusive"
+    return Verdict(
+        scenario=scenario.name,
+        mode=seen.mode,
+        speed=seen.speed,
+        seed=seen.seed,
+        outcome=outcome,
+        reasons=(*faults, *reasons),
+        expectations=lines,
+        alerts=seen.alerts,
+        requests=seen.requests,
+        versions=seen.versions,
+    )
+
+
+_Judged = tuple[Expectation, str | None]
+"""A line of the verdict, and why it is not a pass."""
+
+
+def _judge_fires(expect: Expect, seen: Observation) -> _Judged:
+    fired = [a for a in seen.alerts if a.firing_at is not None and matches(expect, a)]
+    first = min(fired, key=lambda a: a.firing_at or 0.0, default=None)
+    name = describe(expect.alert, expect.labels)
+
+    def line(outcome: Outcome, delay: float | None = None) -> Expectation:
+        return Expectation(expect.alert, expect.labels, "fires", expect.within, outcome, delay)
+
+    if expect.alert not in seen.rules and not seen.faults:
+        return line("fail"), f"{name} must fire, but no loaded rule has this name"
+    if first is None or first.firing_at is None:
+        if seen.observed_s < expect.onset + expect.within:
+            return line("inconclusive"), f"{name}: the drill ended before its deadline"
+        return line("fail"), f"{name} did not fire within {human(expect.within)} of the change"
+    delay = first.firing_at - expect.onset
+    if delay < 0:
+        return line("fail", delay), f"{name} fired {human(-delay)} before the change"
+    if delay > expect.within:
+        late = f"{name} fired {human(delay)} after the change, not within {human(expect.within)}"
+        return line("fail", delay), late
+    if all(alert.notified_at is None for alert in fired):
+        return line("fail", delay), f"{name} fired, but no notification of it arrived"
+    return line("pass", delay), None
+
+
+def _judge_silent(name: str, scenario: Scenario, seen: Observation) -> list[_Judged]:
+    unexpected = [
+        alert
+        for alert in seen.alerts
+        if alert.alert == name
+        and alert.firing_at is not None
+        and not any(matches(expect, alert) for expect in scenario.expects)
+    ]
+    if unexpected:
+        return [
+            (
+                Expectation(name, alert.labels, "silent", None, "fail"),
+                f"{describe(name, alert.labels)} fired at {human(alert.firing_at or 0.0)},"
+                " but nothing expects it",
+            )
+            for alert in unexpected
+        ]
+    if any(expect.alert == name for expect in scenario.expects):
+        return []
+    outcome: Outcome = "inconclusive" if seen.faults else "pass"
+    return [(Expectation(name, {}, "silent", None, outcome), None)]
+
+
+def matches(expect: Expect, alert: Alert) -> bool:
+    """Whether an alert is the one that an expectation names, by name and labels."""
+    return alert.alert == expect.alert and all(
+        alert.labels.get(name) == value for name, value in expect.labels.items()
+    )
+
+
+def describe(alert: str, labels: Mapping[str, str]) -> str:
+    """An alert as PromQL writes it: `FeatureDrift{feature="income"}`."""
+    inside = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    return f"{alert}{{{inside}}}" if inside else alert
+
+
+def human(seconds: float) -> str:
+    """A duration as people write it: `1h05m`, `12m30s`, `4.5s`."""
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02}s" if rest else f"{minutes}m"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"

@@ -1,0 +1,1 @@
+"""Drills as data, and the only code that knows Locust."""

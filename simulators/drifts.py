@@ -12,10 +12,9 @@ et al., "A unifying view on dataset shift in classification" (2012).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from simulators.population import Population, Rows, probability
@@ -25,6 +24,10 @@ from target_service.contract import Floats
 @dataclass(frozen=True)
 class Drift:
     """Base of all drifts; changes nothing."""
+
+    def check(self, population: Population) -> None:
+        """ValueError, saying what was expected, where the drift does not fit a population."""
+        del population
 
     def apply(
         self, rows: Rows, intensity: Floats, population: Population, rng: np.random.Generator
@@ -40,9 +43,7 @@ class Drift:
         affected = rng.random(len(rows)) < intensity
         return self.change(rows, affected, population) if affected.any() else rows
 
-    def change(
-        self, rows: Rows, affected: NDArray[np.bool_], population: Population
-    ) -> Rows:
+    def change(self, rows: Rows, affected: NDArray[np.bool_], population: Population) -> Rows:
         """The rows with the affected ones changed."""
         del affected, population
         return rows
@@ -60,9 +61,11 @@ class CovariateShift(Drift):
     feature: str
     shift: float
 
-    def change(
-        self, rows: Rows, affected: NDArray[np.bool_], population: Population
-    ) -> Rows:
+    def check(self, population: Population) -> None:
+        """The feature must be numeric."""
+        population.sd(self.feature)
+
+    def change(self, rows: Rows, affected: NDArray[np.bool_], population: Population) -> Rows:
         """Move the feature, and let the outcomes follow the inputs."""
         column = population.schema.index(self.feature)
         x = rows.x.copy()
@@ -80,14 +83,18 @@ class ConceptDrift(Drift):
     """
 
     intercept: float = 0.0
-    weights: tuple[tuple[str, float], ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict, hash=False)
 
-    def change(
-        self, rows: Rows, affected: NDArray[np.bool_], population: Population
-    ) -> Rows:
+    def check(self, population: Population) -> None:
+        """P(y|x) must be known, and every weighted feature numeric."""
+        population.log_odds(population.draw(np.random.default_rng(0), 1))
+        for feature in self.weights:
+            population.sd(feature)
+
+    def change(self, rows: Rows, affected: NDArray[np.bool_], population: Population) -> Rows:
         """Move the affected rows' outcome probability."""
         added = np.full(len(rows), self.intercept)
-        for feature, weight in self.weights:
+        for feature, weight in self.weights.items():
             column = rows.x[:, population.schema.index(feature)]
             added += weight * (column - population.mean(feature)) / population.sd(feature)
         changed = probability(population.log_odds(rows) + added)

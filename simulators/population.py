@@ -114,7 +114,9 @@ class SyntheticPopulation:
         """Numeric features first, then the categorical ones."""
         return Schema(
             tuple(Feature(n.name, nullable=n.name in self.nullable) for n in self.numeric)
-            + tuple(Feature(c.name, tuple(name for name, _, _ in c.shares)) for c in self.categories)
+            + tuple(
+                Feature(c.name, tuple(name for name, _, _ in c.shares)) for c in self.categories
+            )
         )
 
     def draw(self, rng: np.random.Generator, count: int) -> Rows:
@@ -165,7 +167,7 @@ class SyntheticPopulation:
         for first, second, value in self.correlations:
             i, j = names.index(first), names.index(second)
             correlation[i, j] = correlation[j, i] = value
-        return np.linalg.cholesky(correlation)
+        return np.asarray(np.linalg.cholesky(correlation), dtype=np.float64)
 
     def _log_odds(self, x: Floats) -> Floats:
         total = np.full(len(x), self.intercept)

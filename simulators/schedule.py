@@ -104,7 +104,8 @@ class Schedule:
         time = min(max(elapsed, 0.0), self.duration)
         index = int(self._phase_index(np.array([time]))[0])
         phase, into = self.phases[index], time - self.starts[index]
-        mean_rate = (phase.rate.start + float(phase.rate.at(np.float64(into / phase.duration)))) / 2
+        rate = phase.rate.at(np.array(into / phase.duration))
+        mean_rate = (phase.rate.start + float(rate)) / 2
         return float(self._arrivals_at_starts[index] + into * mean_rate)
 
     def arrival_times(self, first: int, count: int) -> Floats:
@@ -118,9 +119,7 @@ class Schedule:
         """
         numbers = np.arange(first, first + count, dtype=np.float64)
         ends = self._arrivals_at_starts
-        index = np.clip(
-            np.searchsorted(ends, numbers, side="right") - 1, 0, len(self.phases) - 1
-        )
+        index = np.clip(np.searchsorted(ends, numbers, side="right") - 1, 0, len(self.phases) - 1)
         rate = np.array([phase.rate.start for phase in self.phases])[index]
         slope = np.array([(p.rate.end - p.rate.start) / p.duration for p in self.phases])[index]
         due = numbers - ends[index]
@@ -128,7 +127,8 @@ class Schedule:
         root = np.sqrt(np.maximum(rate**2 + 2 * slope * due, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
             into = np.where(due > 0, 2 * due / (rate + root), 0.0)
-        return np.where(numbers < ends[-1] - 1e-9, self.starts[index] + into, np.inf)
+        times: Floats = np.where(numbers < ends[-1] - 1e-9, self.starts[index] + into, np.inf)
+        return times
 
     def intensity(self, times: Floats) -> list[tuple[Drift, Floats]]:
         """Each drift of the schedule with the (n,) share of rows that it affects at (n,) times."""
@@ -159,4 +159,5 @@ class Schedule:
 
     def _share(self, times: Floats, index: NDArray[np.intp]) -> Floats:
         durations = np.array([phase.duration for phase in self.phases])
-        return np.clip((times - self.starts[index]) / durations[index], 0.0, 1.0)
+        share: Floats = np.clip((times - self.starts[index]) / durations[index], 0.0, 1.0)
+        return share

@@ -1,7 +1,7 @@
 """A schedule and a population -> every request of a drill, in order, the same for the same seed.
 
 Request k has the same due time, row and outcome whoever sends it and whenever it is asked for, so
-any number of load generators share one stream, and a virtual drill sees the very rows of a live one.
+any number of load generators share one stream, and a virtual drill sees the rows of a live one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,201 @@
+"""Prometheus' answers -> alert lives and curves. Reads its HTTP API, never writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import msgspec
+import promql_parser as promql
+
+from driftdrill.verdict import Alert, Curve
+
+COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Real time to production time.
+
+    Attributes:
+        t0: Unix time at which the scenario began.
+        speed: Production seconds per real second.
+    """
+
+    t0: float
+    speed: float
+
+    def production(self, unix: float) -> float:
+        """Production seconds since the scenario began, at a unix time."""
+        return round((unix - self.t0) * self.speed, 3)
+
+    def unix(self, production: float) -> float:
+        """The unix time at production seconds since the scenario began."""
+        return self.t0 + production / self.speed
+
+
+@dataclass(frozen=True)
+class Series:
+    """One time series: its labels, and (unix time, value) samples in ascending order."""
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[float, float], ...]
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """The samples' unix times."""
+        return tuple(time for time, _ in self.samples)
+
+
+class PrometheusError(RuntimeError):
+    """Prometheus did not answer, or answered with an error."""
+
+
+class Prometheus:
+    """A Prometheus server's HTTP API."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=url, timeout=timeout)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def samples(self, selector: str, start: float, end: float) -> list[Series]:
+        """Every sample of a selector in (start, end], unix seconds, at its own timestamp."""
+        span = max(round((end - start) * 1000), 1)
+        asked = {"query": f"{selector}[{span}ms]", "time": f"{end:.3f}"}
+        return _series(self.get("query", asked))
+
+    def curves(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """An expression evaluated every `step` seconds in [start, end], unix seconds."""
+        asked = {
+            "query": expression,
+            "start": f"{start:.3f}",
+            "end": f"{end:.3f}",
+            "step": f"{step:.3f}",
+        }
+        return _series(self.get("query_range", asked))
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Every loaded rule, with its health."""
+        return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
+
+    def get(self, endpoint: str, asked: Mapping[str, str] | None = None) -> Any:
+        """The `data` of one API answer; PrometheusError where there is none."""
+        try:
+            answer = self._client.get(f"/api/v1/{endpoint}", params=asked)
+            content = msgspec.json.decode(answer.content)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise PrometheusError(f"Prometheus did not answer: {error}") from error
+        if content.get("status") != "success":
+            raise PrometheusError(f"Prometheus answered: {content.get('error')}")
+        return content["data"]
+
+
+def _series(data: Any) -> list[Series]:
+    return [
+        Series(
+            {name: value for name, value in series["metric"].items() if name != "__name__"},
+            tuple((float(time), float(value)) for time, value in series["values"]),
+        )
+        for series in data["result"]
+    ]
+
+
+def alert_lives(samples: Iterable[Series], clock: Clock, interval: float) -> tuple[Alert, ...]:
+    """The lives of every alert instance, from the samples of Prometheus' own `ALERTS` series.
+
+    Args:
+        samples: Raw samples of `ALERTS`; one series per instance and state.
+        clock: Of the drill.
+        interval: Real seconds between two evaluations. An instance that is not there at an
+            evaluation was resolved by then.
+    """
+    states: defaultdict[tuple[str, frozenset[tuple[str, str]]], dict[float, str]]
+    states = defaultdict(dict)
+    for series in samples:
+        labels = dict(series.labels)
+        name, state = labels.pop("alertname"), labels.pop("alertstate")
+        for time in series.times:
+            states[name, frozenset(labels.items())][time] = state
+    newest = max((time for seen in states.values() for time in seen), default=0.0)
+    lives = [
+        _life(name, dict(sorted(labels)), life, seen, clock, interval, newest)
+        for (name, labels), seen in states.items()
+        for life in _runs(sorted(seen), 1.5 * interval)
+    ]
+    return tuple(sorted(lives, key=_when))
+
+
+def _runs(times: list[float], gap: float) -> list[list[float]]:
+    """Ascending times, cut wherever two are further apart than `gap`."""
+    runs = [times[:1]]
+    for earlier, later in pairwise(times):
+        if later - earlier > gap:
+            runs.append([])
+        runs[-1].append(later)
+    return runs
+
+
+def _life(
+    name: str,
+    labels: dict[str, str],
+    life: list[float],
+    states: Mapping[float, str],
+    clock: Clock,
+    interval: float,
+    newest: float,
+) -> Alert:
+    first = {
+        state: next((clock.production(time) for time in life if states[time] == state), None)
+        for state in ("pending", "firing")
+    }
+    over = life[-1] + interval
+    return Alert(
+        alert=name,
+        labels=labels,
+        pending_at=first["pending"],
+        firing_at=first["firing"],
+        resolved_at=clock.production(over) if over < newest + interval / 2 else None,
+    )
+
+
+def _when(alert: Alert) -> tuple[float, str, str]:
+    times = [time for time in (alert.pending_at, alert.firing_at) if time is not None]
+    return min(times), alert.alert, str(alert.labels)
+
+
+def watched(expression: str) -> list[tuple[str, str]]:
+    """The (statistic, threshold) pairs that an alert's expression compares; often one.
+
+    >>> watched("job:errors:ratio > 0.05")
+    [('job:errors:ratio', '0.05')]
+    """
+    return list(_comparisons(promql.parse(expression)))
+
+
+def _comparisons(node: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(node, promql.ParenExpr):
+        yield from _comparisons(node.expr)
+    elif isinstance(node, promql.BinaryExpr):
+        if str(node.op) in COMPARISONS:
+            yield node.lhs.prettify(), node.rhs.prettify()
+        elif str(node.op) in {"and", "or", "unless"}:
+            yield from _comparisons(node.lhs)
+            yield from _comparisons(node.rhs)
+
+
+def to_curve(series: Series, clock: Clock, name: str) -> Curve:
+    """A series on the production clock."""
+    return Curve(
+        name,
+        dict(sorted(series.labels.items())),
+        tuple(clock.production(time) for time in series.times),
+        tuple(value for _, value in series.samples),
+    )

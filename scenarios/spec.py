@@ -1,0 +1,249 @@
+"""A scenario file -> a frozen Scenario. What does not fit is named by file, line and key.
+
+Every duration and rate in a file is production time; a live drill scales them all alike.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scenarios.worlds import population
+from scenarios.yamlfile import Located, read_yaml
+from simulators.drifts import KINDS
+from simulators.population import Population
+from simulators.schedule import ActiveDrift, Phase, Ramp, Schedule
+from simulators.stream import Stream
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_DURATION = re.compile(r"(\d+)(ms|[smhdw])")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Expect:
+    """An alert that must fire.
+
+    Attributes:
+        labels: Labels that the alert must carry, among others.
+        onset: Seconds from the scenario's start to the change that the alert is to find.
+        within: Seconds from the onset by which it must fire.
+    """
+
+    alert: str
+    labels: Mapping[str, str]
+    onset: float
+    within: float
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One drill, as data: what the world does, and which alerts must fire.
+
+    Any alert that no expectation names must stay silent.
+
+    Attributes:
+        label_delay: Seconds from a prediction to its ground truth.
+        label_coverage: Share of predictions whose ground truth is ever known.
+    """
+
+    name: str
+    summary: str
+    model: str
+    schedule: Schedule
+    label_delay: float
+    label_coverage: float
+    expects: tuple[Expect, ...]
+    path: Path
+
+    def stream(self, seed: int) -> Stream:
+        """Every request of the drill."""
+        return Stream(self.schedule, population(self.model), seed, self.label_coverage)
+
+
+# --- The file's shape -----------------------------------------------------------------------------
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Traffic(_Strict, frozen=True):
+    rate: Number | tuple[Number, Number]
+
+
+class _Labels(_Strict, frozen=True):
+    delay: str = "5m"
+    coverage: Number = 1.0
+
+
+class _Phase(_Strict, frozen=True):
+    name: str
+    duration: str
+    rate: Number | tuple[Number, Number] | None = None
+    drifts: tuple[dict[str, Any], ...] = ()
+
+
+class _Expect(_Strict, frozen=True):
+    alert: str
+    within: str
+    labels: dict[str, str] = {}
+    after: str | None = None
+
+
+class _File(_Strict, frozen=True):
+    name: str
+    summary: str
+    model: str
+    traffic: _Traffic
+    phases: tuple[_Phase, ...]
+    labels: _Labels = _Labels()
+    expect: tuple[_Expect, ...] = ()
+
+
+# --- Reading it -----------------------------------------------------------------------------------
+
+
+def duration(text: str) -> float:
+    """Seconds of a Prometheus duration.
+
+    >>> duration("1h30m")
+    5400.0
+    """
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"expected a duration such as 90s, 30m or 1h30m, got {text!r}")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+def load(path: Path) -> Scenario:
+    """Read one scenario file; BadFileError, naming file, line and key, where it does not fit."""
+    source = read_yaml(path)
+    file = source.convert(_File)
+    with source.at("name"):
+        _require(_NAME.fullmatch(file.name), f"expected words-joined-by-dashes, got {file.name!r}")
+    with source.at("summary"):
+        _require(file.summary.strip(), "expected a sentence or two on what happens in the world")
+    with source.at("model"):
+        world = population(file.model)
+    with source.at("labels.delay"):
+        delay = duration(file.labels.delay)
+    with source.at("labels.coverage"):
+        _require(0 <= file.labels.coverage <= 1, "expected a share from 0 to 1")
+    with source.at("traffic.rate"):
+        rate = _ramp(file.traffic.rate)
+    with source.at("phases"):
+        _require(file.phases, "expected at least one phase")
+    phases = [_phase(source, i, raw, rate, world) for i, raw in enumerate(file.phases)]
+    names = [phase.name for phase in phases]
+    for i, name in enumerate(names):
+        with source.at(f"phases[{i}].name"):
+            _require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
+    schedule = Schedule(tuple(phases))
+    with source.at("traffic.rate"):
+        _require(schedule.total_arrivals, "expected some traffic in some phase")
+    return Scenario(
+        name=file.name,
+        summary=" ".join(file.summary.split()),
+        model=file.model,
+        schedule=schedule,
+        label_delay=delay,
+        label_coverage=float(file.labels.coverage),
+        expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
+        path=path,
+    )
+
+
+def catalogue(folder: Path = CATALOGUE) -> list[Scenario]:
+    """Every scenario of a folder, by name."""
+    return [load(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def find(name: str) -> Scenario:
+    """A scenario by its name in the catalogue, or by the path of its file."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return load(Path(name))
+    path = CATALOGUE / f"{name}.yaml"
+    if _NAME.fullmatch(name) and path.exists():
+        return load(path)
+    known = ", ".join(path.stem for path in sorted(CATALOGUE.glob("*.yaml")))
+    raise ValueError(f"no scenario {name!r}; known: {known}; or give the path of a .yaml file")
+
+
+def _require(condition: object, problem: str) -> None:
+    if not condition:
+        raise ValueError(problem)
+
+
+def _ramp(value: Number | tuple[Number, Number]) -> Ramp:
+    start, end = value if isinstance(value, tuple) else (value, value)
+    if not (0 <= start < math.inf and 0 <= end < math.inf):
+        raise ValueError(f"expected finite numbers, not negative, got {value}")
+    return Ramp(float(start), float(end))
+
+
+def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) -> Phase:
+    key = f"phases[{i}]"
+    with source.at(f"{key}.duration"):
+        seconds = duration(raw.duration)
+        _require(seconds > 0, "expected more than nothing")
+    if raw.rate is not None:
+        with source.at(f"{key}.rate"):
+            rate = _ramp(raw.rate)
+    drifts = tuple(
+        _drift(source, f"{key}.drifts[{j}]", dict(drift), world)
+        for j, drift in enumerate(raw.drifts)
+    )
+    return Phase(raw.name, seconds, rate, drifts)
+
+
+def _drift(source: Located, key: str, raw: dict[str, Any], world: Population) -> ActiveDrift:
+    known = ", ".join(KINDS)
+    with source.at(f"{key}.kind"):
+        _require("kind" in raw, f"missing; known: {known}")
+        kind = KINDS.get(str(raw.pop("kind")))
+        if kind is None:
+            raise ValueError(f"no such drift; known: {known}")
+    with source.at(f"{key}.intensity"):
+        intensity = _ramp(
+            msgspec.convert(raw.pop("intensity", 1.0), Number | tuple[Number, Number])
+        )
+        _require(max(intensity.start, intensity.end) <= 1, "expected shares from 0 to 1")
+    takes = {field.name for field in fields(kind)}
+    for name in raw:
+        with source.at(f"{key}.{name}"):
+            _require(
+                name in takes, f"unknown key; known: kind, intensity, {', '.join(sorted(takes))}"
+            )
+    with source.at(key):
+        drift = msgspec.convert(raw, kind)
+        drift.check(world)
+    return ActiveDrift(drift, intensity)
+
+
+def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect:
+    key = f"expect[{i}]"
+    with source.at(f"{key}.after"):
+        if raw.after is not None:
+            onset = schedule.phase_start(raw.after)
+        else:
+            windows = schedule.windows()
+            _require(windows, "no phase drifts, so name the phase that the alert is to find")
+            onset = windows[0].start
+    with source.at(f"{key}.within"):
+        within = duration(raw.within)
+        left = schedule.duration - onset
+        _require(0 < within <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
+    with source.at(f"{key}.alert"):
+        _require(raw.alert, "expected an alert's name")
+    return Expect(raw.alert, raw.labels, onset, within)

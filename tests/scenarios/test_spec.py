@@ -1,0 +1,130 @@
+"""Scenario files: what they mean, and what is said of those that mean nothing."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.spec import CATALOGUE, catalogue, duration, find, load
+from scenarios.yamlfile import BadFileError
+from simulators.drifts import CovariateShift
+
+GOOD = """\
+name: my-drill
+summary: Incomes fall.
+model: credit
+traffic: {rate: 5}
+labels: {delay: 10m, coverage: 0.5}
+phases:
+  - name: baseline
+    duration: 10m
+  - name: recession
+    duration: 20m
+    rate: [5, 10]
+    drifts:
+      - kind: covariate-shift
+        feature: income
+        shift: -1
+        intensity: [0, 1]
+expect:
+  - alert: FeatureDrift
+    labels: {feature: income}
+    within: 5m
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_scenario_is_what_its_file_says(tmp_path):
+    scenario = load(write(tmp_path, GOOD))
+    assert (scenario.name, scenario.label_delay, scenario.label_coverage) == ("my-drill", 600, 0.5)
+    recession = scenario.schedule.phases[1]
+    assert (recession.duration, recession.rate.start, recession.rate.end) == (1200, 5, 10)
+    assert recession.drifts[0].drift == CovariateShift("income", -1)
+    (expect,) = scenario.expects
+    assert (expect.alert, expect.onset, expect.within) == ("FeatureDrift", 600, 300)
+
+
+def test_every_shipped_scenario_loads_under_its_own_name():
+    scenarios = catalogue()
+    assert {s.name for s in scenarios} >= {
+        "steady", "covariate-sudden", "covariate-gradual", "concept-sudden",
+    }  # fmt: skip
+    assert [s.name for s in scenarios] == [path.stem for path in sorted(CATALOGUE.iterdir())]
+    assert find("steady").expects == ()
+
+
+BAD = {
+    "unknown key": ("shift: -1", "shfit: -1", 15, "phases[1].drifts[0].shfit", "known: kind"),
+    "unknown top key": ("traffic:", "trafic:", 4, "trafic", "known: name, summary, model"),
+    "wrong type": ("rate: 5}", "rate: fast}", 4, "traffic.rate", "Expected `int | float | array`"),
+    "negative rate": ("rate: 5}", "rate: -5}", 4, "traffic.rate", "not negative"),
+    "infinite rate": ("rate: 5}", "rate: .inf}", 4, "traffic.rate", "finite"),
+    "nan rate": ("rate: 5}", "rate: .nan}", 4, "traffic.rate", "finite"),
+    "bad duration": ("duration: 10m", "duration: 10 minutes", 8, "phases[0].duration", "30m"),
+    "no duration": ("duration: 10m", "duration: 0s", 8, "phases[0].duration", "more than nothing"),
+    "unknown model": ("model: credit", "model: debit", 3, "model", "known: credit, flights"),
+    "unknown drift": ("covariate-shift", "voodoo", 13, "phases[1].drifts[0].kind", "known: cov"),
+    "unknown feature": ("feature: income\n        s", "feature: shoes\n        s", 13,
+                        "phases[1].drifts[0]", "no numeric feature 'shoes'"),
+    "intensity above one": ("[0, 1]", "[0, 2]", 16, "phases[1].drifts[0].intensity", "0 to 1"),
+    "phase named twice": ("name: recession", "name: baseline", 9, "phases[1].name", "of its own"),
+    "unknown phase": ("within: 5m", "within: 5m\n    after: never", 21, "expect[0].after", "known"),
+    "deadline past the end": ("within: 5m", "within: 5h", 20, "expect[0].within", "up to 1200s"),
+    "key given twice": ("model: credit", "model: credit\nmodel: credit", 4, "model", "twice"),
+    "name with slashes": ("name: my-drill", "name: ../my", 1, "name", "words-joined-by-dashes"),
+    "coverage above one": ("coverage: 0.5", "coverage: 5", 5, "labels.coverage", "0 to 1"),
+    "alias": ("model: credit", "model: &a credit\nlabels: *a", 4, "", "aliases"),
+    "tag": ("model: credit", "model: !!python/name:os.system x", 3, "", "not YAML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "line", "key", "hint"), BAD.values(), ids=BAD)
+def test_what_does_not_fit_is_named_by_file_line_and_key(tmp_path, old, new, line, key, hint):
+    assert old in GOOD
+    path = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(BadFileError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}:{line}: {key}"), message
+    assert hint in message
+
+
+def test_a_missing_key_is_named(tmp_path):
+    with pytest.raises(BadFileError, match=r"mine\.yaml:1: Object missing required field `model`"):
+        load(write(tmp_path, GOOD.replace("model: credit\n", "")))
+
+
+def test_a_scenario_without_a_change_must_say_what_its_alerts_are_to_find(tmp_path):
+    document = yaml.safe_load(GOOD)
+    del document["phases"][1]["drifts"]
+    with pytest.raises(BadFileError, match=r"expect\[0\].after: no phase drifts"):
+        load(write(tmp_path, yaml.dump(document)))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="no scenario 'stedy'; known: concept-sudden, cov"):
+        find("stedy")
+    with pytest.raises(BadFileError, match="cannot be read"):
+        find("nowhere/at-all.yaml")
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_any_text_is_a_scenario_or_one_clean_error(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("any") / "any.yaml"
+    path.write_text(text)
+    with pytest.raises(BadFileError):
+        load(path)
+
+
+def test_durations_are_those_of_prometheus():
+    assert [duration(text) for text in ("500ms", "90s", "1h30m", "1w")] == [0.5, 90, 5400, 604_800]
+    for text in ("", "5", "h", "1h 30m", "-5m", "1.5h"):
+        with pytest.raises(ValueError, match="expected a duration"):
+            duration(text)
