@@ -5,7 +5,9 @@ Imports nothing of ours. Rules, dashboards, scenarios and simulators are checked
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,7 +101,7 @@ class Feature(msgspec.Struct, frozen=True):
         return "category" if self.categories else "numeric"
 
 
-class Schema(msgspec.Struct, frozen=True):
+class Schema(msgspec.Struct, frozen=True, dict=True):
     """The ordered columns of a model's input.
 
     A row has two forms: a JSON object on the wire, and a row of a float64 matrix. In the matrix a
@@ -129,19 +131,32 @@ class Schema(msgspec.Struct, frozen=True):
         array([[31.,  1.],
                [nan,  2.]])
         """
-        coders = [{c: float(i) for i, c in enumerate(f.categories)} for f in self.features]
+        names = self.names
+        return self.encode_values([row[name] for name in names] for row in rows)
+
+    def encode_values(self, rows: Iterable[Iterable[Any]]) -> Floats:
+        """Rows of d plain values, in the order of the features, to an (n, d) matrix."""
+        coders = self._coders
         return np.array(
             [
                 [
-                    np.nan if (value := row[f.name]) is None
-                    else coder.get(value, float(len(coder))) if coder
-                    else value
-                    for f, coder in zip(self.features, coders, strict=True)
+                    math.nan if value is None
+                    else value if coder is None
+                    else coder.get(value, len(coder))
+                    for value, coder in zip(row, coders, strict=True)
                 ]
                 for row in rows
             ],
             dtype=np.float64,
-        ).reshape(-1, len(self.features))
+        ).reshape(-1, len(coders))  # fmt: skip
+
+    @cached_property
+    def _coders(self) -> tuple[dict[str, int] | None, ...]:
+        """Per feature its categories' numbers; None for a numeric one."""
+        return tuple(
+            {name: number for number, name in enumerate(feature.categories)} or None
+            for feature in self.features
+        )
 
     def decode(self, x: Floats) -> list[dict[str, Any]]:
         """An (n, d) matrix to JSON rows; nan becomes None, an unseen category a name of its own.
@@ -209,12 +224,18 @@ def load_dataset(path: Path) -> Dataset:
     try:
         with np.load(path, allow_pickle=False) as data:
             schema = msgspec.json.decode(data["schema"].tobytes(), type=Schema)
-            columns = [data[f"x_{i}"].astype(np.float64) for i in range(len(schema.features))]
+            columns = [_as_decimals(data[f"x_{i}"]) for i in range(len(schema.features))]
             return Dataset(
                 schema, np.column_stack(columns), data["outcome"], data["time"], data["known"]
             )
     except (OSError, KeyError, ValueError, EOFError) as error:
         raise ValueError(f"{path}: not a readable data set: {error}") from error
+
+
+def _as_decimals(column: NDArray[np.float32]) -> Floats:
+    """The shortest decimals of single-precision numbers: 36.4, not 36.400001525878906."""
+    values, index = np.unique(column, return_inverse=True)
+    return values.astype(np.str_).astype(np.float64)[index]
 
 
 def tail_refined_edges(sample: Floats | Sequence[float]) -> Floats:

@@ -1,0 +1,133 @@
+"""The ASGI app: predictions, their outcomes, health, metrics."""
+
+from __future__ import annotations
+
+import gzip
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from prometheus_client.exposition import gzip_accepted
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from target_service.body import RequestError, read_json
+from target_service.feedback import TokenError, Tokens
+from target_service.http_metrics import HttpMetrics
+from target_service.metrics import ModelMetrics
+from target_service.model import Model
+from target_service.openapi import openapi_document
+from target_service.wire import (
+    FeedbackAnswer,
+    FeedbackRequest,
+    Health,
+    Prediction,
+    Predictions,
+    Problem,
+    predict_request,
+)
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a client that left before its request was whole; nobody reads the answer."""
+
+
+def create_app(model: Model, metrics: ModelMetrics, tokens: Tokens) -> Starlette:
+    """The service of one loaded model.
+
+    The model is an argument, so an app that answers at all is ready.
+
+    Args:
+        model: What scores.
+        metrics: What counts, and answers /metrics.
+        tokens: What ties outcomes to predictions.
+    """
+    service = _Service(model, metrics, tokens)
+    app = Starlette(
+        routes=[
+            Route("/predict", service.predict, methods=["POST"]),
+            Route("/feedback", service.feedback, methods=["POST"]),
+            Route("/healthz", service.healthz),
+            Route("/metrics", service.expose),
+            Route("/openapi.json", service.openapi),
+        ],
+        middleware=[Middleware(HttpMetrics, metrics=metrics)],
+        exception_handlers=dict.fromkeys(
+            (RequestError, HTTPException, ClientDisconnect, Exception), _answer_error
+        ),
+    )
+    # A redirect of /predict/ would be one more answer that clients have to handle.
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Service:
+    def __init__(self, model: Model, metrics: ModelMetrics, tokens: Tokens) -> None:
+        self._model = model
+        self._metrics = metrics
+        self._tokens = tokens
+        request_type = predict_request(model)
+        self._rows: msgspec.json.Decoder[Any] = msgspec.json.Decoder(request_type)
+        self._labels = msgspec.json.Decoder(FeedbackRequest)
+        self._document = openapi_document(model, request_type)
+
+    async def predict(self, request: Request) -> Response:
+        body = await read_json(request, self._rows)
+        x = self._model.schema.encode_values(map(msgspec.structs.astuple, body.rows))
+        scores = self._model.score(x)
+        self._metrics.observe(x, scores)
+        issue = self._tokens.issue
+        predictions = [Prediction(score, issue(score)) for score in scores.tolist()]
+        return _json(Predictions(self._model.name, self._model.version, predictions))
+
+    async def feedback(self, request: Request) -> Response:
+        labels = (await read_json(request, self._labels)).labels
+        try:
+            truths = self._tokens.redeem(
+                [label.token for label in labels], [label.outcome for label in labels]
+            )
+        except TokenError as error:
+            raise RequestError(400, str(error), f"labels[{error.index}].token") from error
+        self._metrics.observe_labels(truths.scores, truths.outcomes, truths.duplicates)
+        return _json(FeedbackAnswer(len(truths.scores), truths.duplicates))
+
+    async def healthz(self, request: Request) -> Response:
+        del request
+        return _json(Health("ok", self._model.name, self._model.version))
+
+    async def expose(self, request: Request) -> Response:
+        content, content_type = self._metrics.expose(request.headers.get("accept", ""))
+        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if gzip_accepted(request.headers.get("accept-encoding", "")):
+            # The lowest level: it shrinks label text by nine tenths in a fifth of the time.
+            content = gzip.compress(content, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        return Response(content, headers=headers)
+
+    async def openapi(self, request: Request) -> Response:
+        del request
+        return Response(self._document, media_type="application/json")
+
+
+def _json(answer: msgspec.Struct, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(answer), status, media_type="application/json")
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    """What a handler could not answer, as a `Problem`."""
+    del request
+    match error:
+        case RequestError():
+            return _json(Problem(str(error), error.field), error.status)
+        case HTTPException():  # 404, and 405 with its Allow header
+            problem = Problem(HTTPStatus(error.status_code).phrase.lower())
+            answer = _json(problem, error.status_code)
+            answer.headers.update(error.headers or {})
+            return answer
+        case ClientDisconnect():
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        case _:  # the server logs it, and the client learns nothing of it
+            return _json(Problem("internal server error"), 500)

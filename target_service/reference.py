@@ -1,0 +1,112 @@
+"""The model's reference as gauges, beside the live counters that rules hold against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client.core import Metric
+from prometheus_client.utils import floatToGoString
+
+from target_service.contract import (
+    FEATURE,
+    LABELLED_SCORE,
+    LABELLED_WEIGHT,
+    MODEL_INFO,
+    OTHER,
+    REFERENCE_CDF,
+    REFERENCE_MASS,
+    REFERENCE_SAMPLES,
+    SCORE,
+)
+from target_service.model import Distribution, Model
+from target_service.quality import bin_weights, edge_weights
+
+NO_EDGE = "-Inf"
+"""The `lower` of the first bucket; no bucket has it as its `le`."""
+
+
+def le_name(edge: float) -> str:
+    """The `le` of a bucket, or the same number elsewhere, as Prometheus 3 writes it."""
+    return str(floatToGoString(edge))  # type: ignore[no-untyped-call]
+
+
+def le_names(edges: tuple[float, ...]) -> tuple[str, ...]:
+    """The `le` of each bucket, +Inf last."""
+    return (*map(le_name, edges), "+Inf")
+
+
+def category_names(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """The `category` of each bucket of a category column."""
+    return (*categories, OTHER)
+
+
+def reference_metrics(model: Model) -> list[Metric]:
+    """Every series that never changes while a model serves."""
+    labels = {"model": model.name, "version": model.version}
+    info = Metric(MODEL_INFO, "The model that serves; always 1.", "gauge")
+    threshold = le_name(model.decision_threshold)
+    trained = {"trained_at": model.trained_at, "decision_threshold": threshold}
+    info.add_sample(MODEL_INFO, labels | trained, 1.0)
+
+    score = _Gauges(SCORE, "scores")
+    score.add_buckets(labels, model.scores)
+    features = _Gauges(FEATURE, "values of numeric features")
+    categories = _Gauges("model_category", "values of categorical features")
+    for feature, distribution in zip(model.schema.features, model.features, strict=True):
+        named = labels | {"feature": feature.name}
+        if feature.kind == "numeric":
+            features.add_buckets(named, distribution)
+        else:
+            names = category_names(feature.categories)
+            for name, mass in zip(names, distribution.masses.tolist(), strict=True):
+                categories.add(REFERENCE_MASS, named | {"category": name}, mass)
+            categories.add(REFERENCE_SAMPLES, named, distribution.samples)
+    labelled = _Gauges(LABELLED_SCORE, "labelled scores")
+    labelled.add(REFERENCE_SAMPLES, labels, sum(map(sum, model.labelled)))
+    families = [score, features, categories, labelled]
+    return [info, *(m for f in families for m in f.metrics()), _labelled_weights(model, labels)]
+
+
+class _Gauges:
+    """The reference gauges of one distribution metric."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self._metrics = {
+            suffix: Metric(name + suffix, f"{text} {what}.", "gauge")
+            for suffix, text in {
+                REFERENCE_MASS: "Share per bucket of the reference",
+                REFERENCE_CDF: "Share at or below le of the reference",
+                REFERENCE_SAMPLES: "Number of the reference",
+            }.items()
+        }
+
+    def add(self, suffix: str, labels: Mapping[str, str], value: float) -> None:
+        metric = self._metrics[suffix]
+        metric.add_sample(metric.name, dict(labels), value)
+
+    def add_buckets(self, labels: Mapping[str, str], distribution: Distribution) -> None:
+        names = le_names(distribution.edges)
+        lowers = (NO_EDGE, *names)
+        masses, cdf = distribution.masses.tolist(), distribution.cdf.tolist()
+        for le, lower, mass, below in zip(names, lowers, masses, cdf, strict=False):
+            self.add(REFERENCE_MASS, {**labels, "le": le, "lower": lower}, mass)
+            self.add(REFERENCE_CDF, {**labels, "le": le}, below)
+        self.add(REFERENCE_SAMPLES, labels, distribution.samples)
+
+    def metrics(self) -> list[Metric]:
+        return [metric for metric in self._metrics.values() if metric.samples]
+
+
+def _labelled_weights(model: Model, labels: Mapping[str, str]) -> Metric:
+    metric = Metric(
+        LABELLED_WEIGHT,
+        "Summed over outcome and le with the increase of the labelled-score buckets, these weights "
+        "give the sum of the statistic over the labelled predictions.",
+        "gauge",
+    )
+    for statistic, weights in bin_weights(model).items():
+        for outcome, row in enumerate(edge_weights(weights).tolist()):
+            for le, weight in zip(le_names(model.scores.edges), row, strict=True):
+                named = {"statistic": statistic, "outcome": str(outcome), "le": le}
+                metric.add_sample(LABELLED_WEIGHT, {**labels, **named}, weight)
+    return metric

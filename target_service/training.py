@@ -1,0 +1,174 @@
+"""Training: a data set -> a model with its held-out reference. The only user of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from target_service.contract import Dataset, Floats, Schema, load_dataset, tail_refined_edges
+from target_service.model import (
+    CategoryTerm,
+    Distribution,
+    Model,
+    NumericTerm,
+    bucket_numbers,
+)
+
+DATA = Path(__file__).parent / "data"
+
+DAY = 86_400
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """How a model is made of its data set, whose rows are in the order of time.
+
+    The reference follows the training rows in time and shares none with them, so it shows scores
+    as they are on rows that the model has not seen.
+
+    Attributes:
+        train_days: The first days, which the model is fitted on.
+        reference_days: The days after them, which give the reference.
+        decision_quantile: Share of reference scores at or below the decision threshold.
+    """
+
+    train_days: float
+    reference_days: float
+    decision_quantile: float
+
+
+RECIPES: Mapping[str, Recipe] = {
+    # Two fifths of the year, and the rest of it; the riskiest tenth is declined.
+    "credit": Recipe(train_days=146, reference_days=219, decision_quantile=0.9),
+    # Eight weeks and the four after them: whole weeks, near enough to share the season.
+    "flights": Recipe(train_days=56, reference_days=28, decision_quantile=0.75),
+}
+
+
+def train(dataset: Dataset, name: str, version: str) -> Model:
+    """Fit the named model, and measure its reference on the rows that follow.
+
+    The same data set gives the same model but for `trained_at`.
+
+    Raises:
+        ValueError: No recipe has that name, or the data are too short for it.
+    """
+    recipe = RECIPES[_known(name)]
+    start = dataset.time[0] if len(dataset) else 0
+    ends = start + DAY * np.array([recipe.train_days, recipe.train_days + recipe.reference_days])
+    first, last = np.searchsorted(dataset.time, ends)
+    fitted_on, reference = dataset[:first], dataset[first:last]
+    if not len(reference) or len(np.unique(fitted_on.outcome)) < 2:
+        raise ValueError(f"{name}: needs rows of both outcomes, then rows for the reference")
+
+    pipeline = fit(fitted_on)
+    intercept, terms = compile_linear(pipeline, dataset.schema)
+    scores = np.asarray(pipeline.predict_proba(reference.x)[:, 1], dtype=np.float64)
+    reference_scores = _distribution(scores, tuple(tail_refined_edges(scores).tolist()))
+    numbers = bucket_numbers(reference_scores.edges, scores)
+    by_outcome = [
+        np.bincount(numbers[reference.outcome == outcome], minlength=len(reference_scores.counts))
+        for outcome in (0, 1)
+    ]
+    return Model(
+        name=name,
+        version=version,
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        schema=dataset.schema,
+        intercept=intercept,
+        terms=terms,
+        decision_threshold=_nearest_edge(scores, reference_scores.edges, recipe.decision_quantile),
+        scores=reference_scores,
+        features=_feature_distributions(reference),
+        labelled=(tuple(by_outcome[0].tolist()), tuple(by_outcome[1].tolist())),
+    )
+
+
+def train_named(name: str, version: str) -> Model:
+    """Train one of the models that ship, on the data set of the same name.
+
+    Raises:
+        ValueError: No such model, or its data set cannot be read.
+    """
+    return train(load_dataset(DATA / f"{_known(name)}.npz"), name, version)
+
+
+def _known(name: str) -> str:
+    if name not in RECIPES:
+        raise ValueError(f"no model {name!r}; known: {', '.join(RECIPES)}")
+    return name
+
+
+def fit(dataset: Dataset) -> Pipeline:
+    """A scikit-learn pipeline from the encoded (n, d) matrix to the outcome."""
+    numeric = [i for i, f in enumerate(dataset.schema.features) if f.kind == "numeric"]
+    category = [i for i, f in enumerate(dataset.schema.features) if f.kind == "category"]
+    known = [np.arange(len(dataset.schema.features[i].categories), dtype=float) for i in category]
+    columns = ColumnTransformer(
+        [
+            ("numeric", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numeric),
+            ("category", OneHotEncoder(categories=known, handle_unknown="ignore"), category),
+        ]
+    )
+    return make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(dataset.x, dataset.outcome)
+
+
+def compile_linear(
+    pipeline: Pipeline, schema: Schema
+) -> tuple[float, tuple[NumericTerm | CategoryTerm, ...]]:
+    """A fitted pipeline as an intercept and one term per column: its log-odds are linear."""
+    columns = pipeline["columntransformer"].named_transformers_
+    imputer, scaler = columns["numeric"]["simpleimputer"], columns["numeric"]["standardscaler"]
+    regression = pipeline["logisticregression"]
+    weights = regression.coef_[0].tolist()
+    numeric_count = len(scaler.scale_)
+    slopes = np.array(weights[:numeric_count]) / scaler.scale_
+    intercept = float(regression.intercept_[0] - slopes @ scaler.mean_)
+
+    numeric = iter(zip(slopes.tolist(), imputer.statistics_.tolist(), strict=True))
+    effects = iter(weights[numeric_count:])
+    terms: list[NumericTerm | CategoryTerm] = []
+    for feature in schema.features:
+        if feature.kind == "numeric":
+            terms.append(NumericTerm(*next(numeric)))
+        else:
+            terms.append(CategoryTerm((*(next(effects) for _ in feature.categories), 0.0)))
+    return intercept, tuple(terms)
+
+
+def _feature_distributions(reference: Dataset) -> tuple[Distribution, ...]:
+    distributions = []
+    for feature, column in zip(reference.schema.features, reference.x.T, strict=True):
+        if feature.kind == "category":
+            edges = tuple(float(number) for number in range(len(feature.categories)))
+            distributions.append(_distribution(column, edges, moments=False))
+        else:
+            edges = tuple(tail_refined_edges(column).tolist())
+            distributions.append(_distribution(column, edges))
+    return tuple(distributions)
+
+
+def _distribution(column: Floats, edges: tuple[float, ...], moments: bool = True) -> Distribution:
+    values: NDArray[np.float64] = column[~np.isnan(column)]
+    counts = np.bincount(bucket_numbers(edges, values), minlength=len(edges) + 1)
+    return Distribution(
+        edges,
+        tuple(counts.tolist()),
+        mean=float(values.mean()) if moments else None,
+        sd=float(values.std()) if moments else None,
+    )
+
+
+def _nearest_edge(scores: Floats, edges: tuple[float, ...], quantile: float) -> float:
+    """The edge at a quantile that is one of the edges' own, found again after ties merged."""
+    wanted = np.quantile(scores, quantile)
+    return min(edges, key=lambda edge: abs(edge - wanted))
