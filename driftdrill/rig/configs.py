@@ -1,0 +1,113 @@
+"""The configuration of one drill: copies of the project's files, scaled and pointed at each other.
+
+The files under `prometheus/` and the user's rule files are read, never written.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from driftdrill.rig import PROJECT
+from driftdrill.rig.errors import UsageError
+from driftdrill.rig.tools import Tool
+from driftdrill.scaling import (
+    scale_alertmanager_config,
+    scale_prometheus_config,
+    scale_rules,
+)
+
+JOB = "target-service"
+"""The scrape job of the service, in `prometheus/prometheus.yml`."""
+
+HEARTBEAT = "driftdrill:heartbeat"
+"""1 at every evaluation of the rules: a gap in it is a gap in what the rules saw."""
+
+_SHIPPED = PROJECT / "prometheus"
+_HARNESS_RULES = {
+    "groups": [{"name": "driftdrill", "rules": [{"record": HEARTBEAT, "expr": "vector(1)"}]}]
+}
+
+
+def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Tool) -> None:
+    """Write scaled copies of rule files, and the harness' own rule, into a new folder.
+
+    Raises:
+        UsageError: A file is not a valid rule file, or cannot be scaled; names the file given.
+    """
+    folder.mkdir()
+    for number, path in enumerate(rules, 1):
+        _check(promtool, path, path)
+        copy = folder / f"{number}-{path.stem}.yml"
+        _write(copy, _scaled(path, scale_rules, speed))
+        _check(promtool, copy, path)
+    _write(folder / "driftdrill.yml", _HARNESS_RULES)
+
+
+def write_prometheus_config(
+    path: Path, speed: float, rules: Path, service: str, alertmanager: str
+) -> None:
+    """Write Prometheus' configuration.
+
+    Args:
+        path: File to write.
+        speed: Production seconds per second.
+        rules: Folder of the rule files.
+        service: Address, `host:port`, of the service to scrape.
+        alertmanager: Address of Alertmanager.
+
+    Raises:
+        UsageError: The project's configuration has no scrape job for the service.
+    """
+    source = _SHIPPED / "prometheus.yml"
+    config = _scaled(source, scale_prometheus_config, speed)
+    config["rule_files"] = [str(rules.resolve() / "*.yml")]
+    for alertmanagers in config["alerting"]["alertmanagers"]:
+        alertmanagers["static_configs"] = [{"targets": [alertmanager]}]
+    jobs = [job for job in config["scrape_configs"] if job["job_name"] == JOB]
+    if len(jobs) != 1:
+        raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
+    for static in jobs[0]["static_configs"]:
+        static["targets"] = [service]
+    _write(path, config)
+
+
+def write_alertmanager_config(path: Path, speed: float, receiver: str) -> None:
+    """Write Alertmanager's configuration: its routes, with every receiver at the URL `receiver`."""
+    config = _scaled(_SHIPPED / "alertmanager.yml", scale_alertmanager_config, speed)
+    webhook = {"url": receiver, "send_resolved": True}
+    config["receivers"] = [
+        {"name": named["name"], "webhook_configs": [webhook]} for named in config["receivers"]
+    ]
+    _write(path, config)
+
+
+def _scaled(
+    path: Path, scale: Callable[[dict[str, Any], float], dict[str, Any]], speed: float
+) -> dict[str, Any]:
+    try:
+        return scale(yaml.safe_load(path.read_text()) or {}, speed)
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100))
+
+
+def _check(promtool: Tool, path: Path, original: Path) -> None:
+    """Let promtool check a rule file; `original` is what the user knows it by."""
+    # Findings of its linter, such as two rules of one name, are no reason not to drill.
+    done = subprocess.run(
+        [promtool.path, "check", "rules", "--lint=none", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()
+        raise UsageError(f"{original}: not a valid rule file\n{said}")

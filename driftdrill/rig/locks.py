@@ -1,0 +1,26 @@
+"""Files as locks between processes; the system frees them when the holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def build_once(folder: Path, build: Callable[[Path], None]) -> None:
+    """Have `build` fill a folder, unless it exists.
+
+    Any number of processes may ask at a time: one builds, the others wait. The folder is moved to
+    its place when it is complete, so a half-made one is never seen.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as scratch:
+            draft = Path(scratch, folder.name)
+            draft.mkdir()
+            build(draft)
+            draft.rename(folder)

@@ -1,0 +1,206 @@
+"""The servers of one drill: started, waited for, watched, and stopped whatever happens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from driftdrill.rig import PROJECT, readiness
+from driftdrill.rig.configs import (
+    write_alertmanager_config,
+    write_prometheus_config,
+    write_rules,
+)
+from driftdrill.rig.errors import UsageError
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.ports import lease_port
+from driftdrill.rig.process import Process
+from driftdrill.rig.readiness import Probe
+from driftdrill.rig.tools import Tool, Tools
+from driftdrill.rig.webhook import NotificationReceiver
+
+_START_LIMIT_S = 30.0
+_LOOKBACK_S = 300.0  # Prometheus' default
+_RESEND_S = 60.0  # Prometheus' default
+
+
+class Rig:
+    """Service, Prometheus, Alertmanager and receiver of one drill; a context manager.
+
+    Everything that `start` and `locust` start is stopped in reverse order at the end of the `with`
+    block. Configurations, logs and Prometheus' data stay in `out`.
+
+    Args:
+        out: Folder of this drill; new or empty.
+        speed: Production seconds per second.
+        tools: The programs.
+        rules: Rule files, in production time.
+        interruption: Ends the waits of `start`.
+
+    Raises:
+        UsageError: `out` holds something already: results of two drills must not mix.
+
+    Attributes, from `start` on:
+        receiver: What Alertmanager notifies.
+        service_url: Base URL of the service, without a slash at the end; so are the next two.
+        prometheus_url: Base URL of Prometheus.
+        alertmanager_url: Base URL of Alertmanager.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        speed: float,
+        tools: Tools,
+        rules: Sequence[Path],
+        interruption: Interruption,
+    ) -> None:
+        self._out = out.resolve()
+        if self._out.exists() and (not self._out.is_dir() or any(self._out.iterdir())):
+            raise UsageError(f"{out} has leftovers in it; name a new or an empty folder")
+        self._speed = speed
+        self._tools = tools
+        self._rules = rules
+        self._interruption = interruption
+        self._stack = ExitStack()
+        self._servers: list[Process] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def start(self, model: Path) -> None:
+        """Start everything but Locust, and wait until it works together.
+
+        Args:
+            model: The artifact that the service is to serve.
+
+        Raises:
+            UsageError: A rule file is not valid.
+            RigError: A server died or was not ready in time.
+            Interrupted: A signal arrived meanwhile.
+        """
+        service, prometheus, alertmanager = (
+            self._stack.enter_context(lease_port(port)) for port in (8000, 9090, 9093)
+        )
+        self.service_url = f"http://{service.address}"
+        self.prometheus_url = f"http://{prometheus.address}"
+        self.alertmanager_url = f"http://{alertmanager.address}"
+        self.receiver = self._stack.enter_context(NotificationReceiver())
+        self._write_configs(service.address, alertmanager.address)
+
+        self._serve("service", _service_command(model, service.port), env=_service_env())
+        self._wait(readiness.answers(f"{self.service_url}/healthz"))
+        self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
+        self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
+        self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
+        self._wait(readiness.answers(f"{self.prometheus_url}/-/ready"))
+        self._wait(readiness.scrapes_target(self.prometheus_url))
+        self._wait(readiness.knows_alertmanager(self.prometheus_url, alertmanager.address))
+        # Prometheus spreads first evaluations over one interval.
+        first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
+        self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
+
+    def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
+        """Start Locust.
+
+        Args:
+            arguments: What follows `python -m locust`.
+            env: Variables to add to our environment.
+
+        Returns:
+            The process, for the caller to watch: unlike a server it may end by itself.
+        """
+        command = [sys.executable, "-m", "locust", *arguments]
+        return self._start("locust", command, env={**os.environ, **env})
+
+    def dead(self) -> Process | None:
+        """A server that has died since it was started, if one has; Locust is none."""
+        return next((server for server in self._servers if not server.alive), None)
+
+    def _write_configs(self, service: str, alertmanager: str) -> None:
+        (self._out / "logs").mkdir(parents=True)
+        rules = self._out / "rules"
+        write_rules(self._rules, self._speed, rules, self._tools.promtool)
+        write_prometheus_config(
+            self._out / "prometheus.yml", self._speed, rules, service, alertmanager
+        )
+        write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
+
+    def _prometheus_flags(self, address: str) -> list[str]:
+        # Alerts are repeated to Alertmanager this often, and expire there after four times as
+        # long: below a second, a pause of a busy machine would resolve them.
+        resend = max(1.0, _RESEND_S / self._speed)
+        return [
+            f"--config.file={self._out / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._out / 'prometheus'}",
+            "--storage.tsdb.retention.time=10y",
+            f"--web.listen-address={address}",
+            f"--query.lookback-delta={_milliseconds(_LOOKBACK_S / self._speed)}",
+            f"--rules.alert.resend-delay={_milliseconds(resend)}",
+            "--log.level=warn",
+        ]
+
+    def _alertmanager_flags(self, address: str) -> list[str]:
+        return [
+            f"--config.file={self._out / 'alertmanager.yml'}",
+            f"--storage.path={self._out / 'alertmanager'}",
+            f"--web.listen-address={address}",
+            "--cluster.listen-address=",
+            "--log.level=warn",
+        ]
+
+    def _serve_tool(self, tool: Tool, flags: Sequence[str]) -> None:
+        self._serve(tool.name, [str(tool.path), *flags], cwd=tool.cwd or PROJECT)
+
+    def _serve(
+        self,
+        name: str,
+        command: Sequence[str],
+        cwd: Path = PROJECT,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._servers.append(self._start(name, command, cwd, env))
+
+    def _start(
+        self,
+        name: str,
+        command: Sequence[str],
+        cwd: Path = PROJECT,
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        log = self._out / "logs" / f"{name}.log"
+        process = Process(name, command, cwd=cwd, env=env, log=log)
+        self._stack.callback(process.stop)
+        return process
+
+    def _wait(self, probe: Probe, longer: float = 0.0) -> None:
+        """Wait for the server that was started last."""
+        readiness.wait(self._servers, probe, _START_LIMIT_S + longer, self._interruption)
+
+
+def _service_command(model: Path, port: int) -> list[str]:
+    command = [sys.executable, "-m", "target_service", "serve", "--model", str(model.resolve())]
+    return [*command, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def _service_env() -> dict[str, str]:
+    # Tokens of one drill are worth nothing in the next.
+    return {**os.environ, "DRIFTDRILL_TOKEN_KEY": secrets.token_hex(32)}
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
