@@ -41,7 +41,7 @@ clean:  ## Remove everything that was installed, built or recorded here
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/pip:
-	$(PYTHON) driftdrill/rig/venv.py .venv
+	$(PYTHON) -m driftdrill.rig.venv .venv
 
 $(BIN)/.installed: $(BIN)/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
