@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from exposition import samples, select, value
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+
+from target_service.contract import METRICS, Dataset
+from target_service.metrics import ROWS_ONE_BY_ONE, ModelMetrics
+from target_service.model import Model
+
+
+def test_the_names_and_labels_on_the_wire_are_those_of_the_contract(
+    metrics: ModelMetrics,
+) -> None:
+    found = {(name, frozenset(key for key, _ in labels)) for name, labels in samples(metrics)}
+
+    assert found == {(name, frozenset(labels)) for name, labels in METRICS.items()}
+
+
+@pytest.mark.parametrize("name", ["credit", "flights"])
+def test_traffic_adds_no_series(name: str, request: pytest.FixtureRequest) -> None:
+    model: Model = request.getfixturevalue(name)
+    dataset: Dataset = request.getfixturevalue(f"{name}_data")
+    metrics = ModelMetrics(model, "app")
+    before = samples(metrics)
+    x = dataset.x[:100].copy()
+    x[:50] = np.nan
+    x[50:, -1] = len(model.schema.features[-1].categories)
+    metrics.observe(x, model.score(x))
+    metrics.observe_labels(model.score(x), dataset.outcome[:100], duplicates=2)
+    metrics.observe_request("POST", "/predict", 200, 0.01)
+
+    assert samples(metrics).keys() == before.keys()
+
+
+def test_every_counter_starts_at_0(metrics: ModelMetrics) -> None:
+    counters = [
+        count
+        for (name, _labels), count in samples(metrics).items()
+        if name.endswith(("_total", "_bucket", "_count", "_sum"))
+    ]
+
+    assert len(counters) > 300
+    assert set(counters) == {0.0}
+
+
+def test_rows_one_by_one_and_in_a_batch_give_the_same_counts(
+    credit: Model, credit_data: Dataset
+) -> None:
+    x = credit_data.x[: 10 * ROWS_ONE_BY_ONE].copy()
+    x[3, 0] = np.nan
+    x[4, -1] = np.nan
+    x[5, -1] = len(credit.schema.features[-1].categories)
+    x[6, 0] = credit.features[0].edges[4]
+    scores = credit.score(x)
+    scores[7] = credit.scores.edges[2]
+    single, batch = ModelMetrics(credit, "app"), ModelMetrics(credit, "app")
+    for i in range(len(x)):
+        single.observe(x[i : i + 1], scores[i : i + 1])
+    batch.observe(x, scores)
+
+    assert samples(single) == pytest.approx(samples(batch))
+
+
+def test_a_value_on_an_edge_belongs_to_the_bucket_below_it(
+    credit: Model, credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    edge = credit.scores.edges[4]
+    metrics.observe(credit_data.x[:1], np.array([edge]))
+    buckets = select(metrics, "model_score_bucket")
+
+    assert {float(labels["le"]): count for labels, count in buckets} == {
+        le: float(le >= edge) for le in (*credit.scores.edges, np.inf)
+    }
+
+
+def test_missing_values_and_unseen_categories_are_counted_apart(
+    credit: Model, credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    x = credit_data.x[:1].copy()
+    x[0, credit.schema.index("income")] = np.nan
+    x[0, credit.schema.index("home")] = 3
+    metrics.observe(x, credit.score(x))
+
+    assert value(metrics, "model_feature_missing_total", feature="income") == 1
+    assert value(metrics, "model_feature_count", feature="income") == 0
+    assert value(metrics, "model_category_total", feature="home", category="other") == 1
+    assert value(metrics, "model_feature_count", feature="age") == 1
+
+
+def test_outcomes_are_counted_by_what_came_true(metrics: ModelMetrics) -> None:
+    metrics.observe_labels(np.array([0.1, 0.2, 0.9]), np.array([0, 0, 1]), duplicates=5)
+
+    assert value(metrics, "model_labelled_score_count", outcome="0") == 2
+    assert value(metrics, "model_labelled_score_sum", outcome="1") == 0.9
+    assert value(metrics, "model_feedback_total", result="accepted") == 3
+    assert value(metrics, "model_feedback_total", result="duplicate") == 5
+
+
+@pytest.mark.parametrize("distribution", ["model_score", "model_feature"])
+def test_reference_masses_chain_from_edge_to_edge_and_add_up_to_the_cdf(
+    metrics: ModelMetrics, distribution: str
+) -> None:
+    labels = {"feature": "income"} if distribution == "model_feature" else {}
+    masses = select(metrics, f"{distribution}_reference_mass", **labels)
+    cdf = select(metrics, f"{distribution}_reference_cdf", **labels)
+    les = [found["le"] for found, _ in masses]
+
+    assert [found["lower"] for found, _ in masses] == ["-Inf", *les[:-1]]
+    assert les == [found["le"] for found, _ in cdf]
+    assert les == [found["le"] for found, _ in select(metrics, f"{distribution}_bucket", **labels)]
+    assert np.cumsum([mass for _, mass in masses]) == pytest.approx([below for _, below in cdf])
+    assert cdf[-1][1] == 1.0
+
+
+def test_category_reference_masses_add_up_to_1(metrics: ModelMetrics) -> None:
+    masses = select(metrics, "model_category_reference_mass", feature="purpose")
+
+    assert [found["category"] for found, _ in masses][-1] == "other"
+    assert sum(mass for _, mass in masses) == pytest.approx(1)
+
+
+def test_the_decision_threshold_of_model_info_is_an_le_of_the_score(
+    metrics: ModelMetrics,
+) -> None:
+    ((info, one),) = select(metrics, "model_info")
+
+    assert one == 1
+    assert info["decision_threshold"] in {
+        labels["le"] for labels, _ in select(metrics, "model_score_bucket")
+    }
+
+
+def test_le_of_large_edges_is_written_as_prometheus_3_writes_it(
+    credit: Model, credit_data: Dataset
+) -> None:
+    from target_service.training import train
+
+    cents = credit_data.schema.index("income")
+    x = credit_data.x.copy()
+    x[:, cents] *= 100
+    dataset = Dataset(credit.schema, x, credit_data.outcome, credit_data.time, credit_data.known)
+    metrics = ModelMetrics(train(dataset, "credit", "1.0.0"), "app")
+    les = [found["le"] for found, _ in select(metrics, "model_feature_bucket", feature="income")]
+
+    assert all("e+06" in le or "e+07" in le for le in les[1:-1])
+
+
+def test_openmetrics_is_answered_when_asked_for(metrics: ModelMetrics) -> None:
+    content, content_type = metrics.expose("application/openmetrics-text;version=1.0.0")
+    families = {family.name for family in openmetrics(content.decode())}
+
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert {"http_request_count", "model_score", "model_info"} <= families
+
+
+def test_two_metrics_share_nothing(credit: Model, credit_data: Dataset) -> None:
+    one, other = ModelMetrics(credit, "app"), ModelMetrics(credit, "app")
+    one.observe(credit_data.x[:5], credit.score(credit_data.x[:5]))
+
+    assert value(one, "model_score_count") == 5
+    assert value(other, "model_score_count") == 0
+
+
+def test_a_registry_that_is_passed_in_is_exposed_whole(credit: Model) -> None:
+    from prometheus_client import Gauge
+
+    registry = CollectorRegistry()
+    Gauge("beside", "Another collector.", registry=registry).set(7)
+
+    assert value(ModelMetrics(credit, "app", registry), "beside") == 7
+
+
+def test_no_count_is_lost_between_threads(credit: Model, credit_data: Dataset) -> None:
+    metrics = ModelMetrics(credit, "app")
+    x = credit_data.x[:1]
+    scores = credit.score(x)
+
+    def count() -> None:
+        for _ in range(500):
+            metrics.observe(x, scores)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert value(metrics, "model_score_count") == 2000
