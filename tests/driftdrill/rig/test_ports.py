@@ -12,6 +12,7 @@ from driftdrill.rig.ports import lease_port
 lease = lease_port(int(sys.argv[1]))
 print(lease.port, flush=True)
 sys.stdin.read()
+lease.close()
 """
 
 
