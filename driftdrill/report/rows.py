@@ -1,0 +1,122 @@
+"""The lines of the expectations table, as the terminal and the page both show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from driftdrill.report.text import UNKNOWN, alert_title, short_time
+from driftdrill.verdict import Alert, Expectation, Outcome, Verdict
+from scenarios.spec import Expect, Scenario
+
+COLUMNS = ("Alert", "Expected", "Within", "Fired after", "Notified after", "Resolved after")
+
+HEADLINES: Mapping[Outcome, str] = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One expectation in words; times count from the onset of the change.
+
+    `cells` are the texts of `COLUMNS`.
+    """
+
+    cells: tuple[str, str, str, str, str, str]
+    outcome: Outcome
+
+
+def covers(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether an alert's labels hold all that were wanted."""
+    return wanted.items() <= labels.items()
+
+
+def rows(scenario: Scenario, verdict: Verdict) -> tuple[Row, ...]:
+    """A row per expectation of the verdict, in its order."""
+    left = list(scenario.expects)
+    return tuple(
+        _fires(expectation, _take(left, expectation), verdict.alerts)
+        if expectation.kind == "fires"
+        else _silent(expectation, verdict.alerts)
+        for expectation in verdict.expectations
+    )
+
+
+def headline(verdict: Verdict) -> str:
+    """One sentence: how many expectations held.
+
+    Says nothing about a verdict's reasons, which are sentences of their own.
+    """
+    fires = [e.outcome == "pass" for e in verdict.expectations if e.kind == "fires"]
+    silent = [e.outcome == "pass" for e in verdict.expectations if e.kind == "silent"]
+    parts = []
+    if fires:
+        parts.append(f"{sum(fires)} of {len(fires)} expected alerts fired in time")
+    if silent:
+        parts.append(f"{sum(silent)} of {len(silent)} others stayed silent")
+    unknown = sum(e.outcome == "inconclusive" for e in verdict.expectations)
+    if unknown:
+        parts.append(f"{unknown} could not be known")
+    return "; ".join(parts) or "no expectation could be judged"
+
+
+def run_again(verdict: Verdict) -> str:
+    """The command that repeats the drill."""
+    way = f"--live --speed {verdict.speed:g}" if verdict.mode == "live" else "--virtual"
+    return f"driftdrill run {verdict.scenario} {way} --seed {verdict.seed}"
+
+
+def _take(left: list[Expect], expectation: Expectation) -> Expect | None:
+    """The scenario's line behind an expectation; taken once, so equal lines pair in order."""
+    for i, expect in enumerate(left):
+        if (expect.alert, expect.labels) == (expectation.alert, expectation.labels):
+            return left.pop(i)
+    return None
+
+
+def _fires(expectation: Expectation, expect: Expect | None, alerts: tuple[Alert, ...]) -> Row:
+    onset = expect.onset if expect else 0.0
+    life = _first_life(expectation, alerts, onset) if expectation.delay_s is not None else None
+    return Row(
+        (
+            alert_title(expectation.alert, expectation.labels),
+            "fires",
+            short_time(expectation.deadline_s),
+            short_time(expectation.delay_s),
+            _after(onset, life.notified_at if life else None),
+            _resolved(onset, life),
+        ),
+        expectation.outcome,
+    )
+
+
+def _silent(expectation: Expectation, alerts: tuple[Alert, ...]) -> Row:
+    life = _first_life(expectation, alerts, 0.0)
+    # Nothing was due, so there is no onset to count from: the scenario's start is all there is.
+    times = (life.firing_at, life.notified_at, life.resolved_at) if life else (None, None, None)
+    fired, notified, resolved = (
+        UNKNOWN if time is None else f"at {short_time(time)}" for time in times
+    )
+    title = alert_title(expectation.alert, expectation.labels)
+    return Row((title, "stays silent", UNKNOWN, fired, notified, resolved), expectation.outcome)
+
+
+def _first_life(expectation: Expectation, alerts: tuple[Alert, ...], since: float) -> Alert | None:
+    lives = [
+        (life.firing_at, i)
+        for i, life in enumerate(alerts)
+        if life.alert == expectation.alert
+        and covers(expectation.labels, life.labels)
+        and life.firing_at is not None
+        and life.firing_at >= since
+    ]
+    return alerts[min(lives)[1]] if lives else None
+
+
+def _after(onset: float, at: float | None) -> str:
+    return UNKNOWN if at is None else short_time(at - onset)
+
+
+def _resolved(onset: float, life: Alert | None) -> str:
+    if life is None:
+        return UNKNOWN
+    return "still firing" if life.resolved_at is None else _after(onset, life.resolved_at)
