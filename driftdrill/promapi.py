@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,22 @@ class Series:
         return tuple(time for time, _ in self.samples)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A rule as Prometheus has loaded it.
+
+    Attributes:
+        interval: Real seconds between two evaluations.
+        error: Of the last evaluation, if it failed.
+    """
+
+    name: str
+    alerting: bool
+    expression: str
+    interval: float
+    error: str | None
+
+
 class PrometheusError(RuntimeError):
     """Prometheus did not answer, or answered with an error."""
 
@@ -60,7 +77,7 @@ class Prometheus:
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=timeout)
+        self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
     def close(self) -> None:
         """Close the connection."""
@@ -82,9 +99,33 @@ class Prometheus:
         }
         return _series(self.get("query_range", asked))
 
-    def rules(self) -> list[dict[str, Any]]:
-        """Every loaded rule, with its health."""
-        return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
+    def rules(self) -> list[Rule]:
+        """Every loaded rule."""
+        return [
+            Rule(
+                name=rule["name"],
+                alerting=rule["type"] == "alerting",
+                expression=rule["query"],
+                interval=float(group["interval"]),
+                error=rule.get("lastError") or None,
+            )
+            for group in self.get("rules")["groups"]
+            for rule in group["rules"]
+        ]
+
+    def firing(self) -> list[str]:
+        """Names of the alerts that fire right now."""
+        alerts = self.get("alerts")["alerts"]
+        return sorted({a["labels"]["alertname"] for a in alerts if a["state"] == "firing"})
+
+    def counter(self, name: str) -> float:
+        """One of Prometheus' own counters, summed over its labels; 0 before it first counts."""
+        try:
+            text = self._client.get("/metrics").text
+        except httpx.HTTPError as error:
+            raise PrometheusError(f"Prometheus did not answer: {error}") from error
+        found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+        return sum(map(float, found))
 
     def get(self, endpoint: str, asked: Mapping[str, str] | None = None) -> Any:
         """The `data` of one API answer; PrometheusError where there is none."""
@@ -108,14 +149,17 @@ def _series(data: Any) -> list[Series]:
     ]
 
 
-def alert_lives(samples: Iterable[Series], clock: Clock, interval: float) -> tuple[Alert, ...]:
+def alert_lives(
+    samples: Iterable[Series], clock: Clock, intervals: Mapping[str, float], until: float
+) -> tuple[Alert, ...]:
     """The lives of every alert instance, from the samples of Prometheus' own `ALERTS` series.
 
     Args:
         samples: Raw samples of `ALERTS`; one series per instance and state.
         clock: Of the drill.
-        interval: Real seconds between two evaluations. An instance that is not there at an
-            evaluation was resolved by then.
+        intervals: Real seconds between two evaluations, by alert name. An instance that is not
+            there at an evaluation was resolved by then.
+        until: Unix time up to which the samples go.
     """
     states: defaultdict[tuple[str, frozenset[tuple[str, str]]], dict[float, str]]
     states = defaultdict(dict)
@@ -124,11 +168,10 @@ def alert_lives(samples: Iterable[Series], clock: Clock, interval: float) -> tup
         name, state = labels.pop("alertname"), labels.pop("alertstate")
         for time in series.times:
             states[name, frozenset(labels.items())][time] = state
-    newest = max((time for seen in states.values() for time in seen), default=0.0)
     lives = [
-        _life(name, dict(sorted(labels)), life, seen, clock, interval, newest)
+        _life(name, dict(sorted(labels)), life, seen, clock, intervals[name], until)
         for (name, labels), seen in states.items()
-        for life in _runs(sorted(seen), 1.5 * interval)
+        for life in _runs(sorted(seen), 1.5 * intervals[name])
     ]
     return tuple(sorted(lives, key=_when))
 
@@ -150,19 +193,19 @@ def _life(
     states: Mapping[float, str],
     clock: Clock,
     interval: float,
-    newest: float,
+    until: float,
 ) -> Alert:
     first = {
         state: next((clock.production(time) for time in life if states[time] == state), None)
         for state in ("pending", "firing")
     }
-    over = life[-1] + interval
+    over = life[-1] + interval  # the evaluation that no longer found it
     return Alert(
         alert=name,
         labels=labels,
         pending_at=first["pending"],
         firing_at=first["firing"],
-        resolved_at=clock.production(over) if over < newest + interval / 2 else None,
+        resolved_at=clock.production(over) if over + interval / 2 < until else None,
     )
 
 

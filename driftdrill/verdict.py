@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from driftdrill.text import alert_title, short_time
 from scenarios.spec import Expect, Scenario
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -151,7 +152,7 @@ _Judged = tuple[Expectation, str | None]
 def _judge_fires(expect: Expect, seen: Observation) -> _Judged:
     fired = [a for a in seen.alerts if a.firing_at is not None and matches(expect, a)]
     first = min(fired, key=lambda a: a.firing_at or 0.0, default=None)
-    name = describe(expect.alert, expect.labels)
+    name = alert_title(expect.alert, expect.labels)
 
     def line(outcome: Outcome, delay: float | None = None) -> Expectation:
         return Expectation(expect.alert, expect.labels, "fires", expect.within, outcome, delay)
@@ -161,13 +162,13 @@ def _judge_fires(expect: Expect, seen: Observation) -> _Judged:
     if first is None or first.firing_at is None:
         if seen.observed_s < expect.onset + expect.within:
             return line("inconclusive"), f"{name}: the drill ended before its deadline"
-        return line("fail"), f"{name} did not fire within {human(expect.within)} of the change"
+        return line("fail"), f"{name} did not fire within {short_time(expect.within)} of the change"
     delay = first.firing_at - expect.onset
     if delay < 0:
-        return line("fail", delay), f"{name} fired {human(-delay)} before the change"
+        return line("fail", delay), f"{name} fired {short_time(-delay)} before the change"
     if delay > expect.within:
-        late = f"{name} fired {human(delay)} after the change, not within {human(expect.within)}"
-        return line("fail", delay), late
+        late = f"{short_time(delay)} after the change, not within {short_time(expect.within)}"
+        return line("fail", delay), f"{name} fired {late}"
     if all(alert.notified_at is None for alert in fired):
         return line("fail", delay), f"{name} fired, but no notification of it arrived"
     return line("pass", delay), None
@@ -185,7 +186,7 @@ def _judge_silent(name: str, scenario: Scenario, seen: Observation) -> list[_Jud
         return [
             (
                 Expectation(name, alert.labels, "silent", None, "fail"),
-                f"{describe(name, alert.labels)} fired at {human(alert.firing_at or 0.0)},"
+                f"{alert_title(name, alert.labels)} fired at {short_time(alert.firing_at or 0.0)},"
                 " but nothing expects it",
             )
             for alert in unexpected
@@ -201,20 +202,3 @@ def matches(expect: Expect, alert: Alert) -> bool:
     return alert.alert == expect.alert and all(
         alert.labels.get(name) == value for name, value in expect.labels.items()
     )
-
-
-def describe(alert: str, labels: Mapping[str, str]) -> str:
-    """An alert as PromQL writes it: `FeatureDrift{feature="income"}`."""
-    inside = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
-    return f"{alert}{{{inside}}}" if inside else alert
-
-
-def human(seconds: float) -> str:
-    """A duration as people write it: `1h05m`, `12m30s`, `4.5s`."""
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}m{rest:02}s" if rest else f"{minutes}m"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if minutes else f"{hours}h"

@@ -21,7 +21,8 @@ from simulators.population import Population
 from simulators.schedule import ActiveDrift, Phase, Ramp, Schedule
 from simulators.stream import Stream
 
-CATALOGUE = Path(__file__).parent / "catalogue"
+FOLDER = Path(__file__).parent
+CATALOGUE = FOLDER / "catalogue"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION = re.compile(r"(\d+)(ms|[smhdw])")

@@ -137,10 +137,10 @@ GRACE = 2.0
 """Real seconds past the schedule's end in which late requests are still sent."""
 
 
-def read_status(path: Path) -> Status | None:
-    """The newest whole line of a status file; None before there is one."""
+def read_statuses(path: Path) -> list[Status]:
+    """The whole lines of a status file, oldest first; none before there is one."""
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
-        return None
-    return msgspec.json.decode(lines[-1], type=Status) if lines else None
+        return []
+    return [msgspec.json.decode(line, type=Status) for line in lines]

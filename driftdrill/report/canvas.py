@@ -10,7 +10,7 @@ import numpy as np
 
 from driftdrill.report.axis import Scale, time_ticks
 from driftdrill.report.svg import fitting, line_path, node, text_width, titled
-from driftdrill.report.text import printable, short_number, short_time
+from driftdrill.text import printable, short_number, short_time
 from driftdrill.verdict import Curve
 from simulators.schedule import Schedule
 from target_service.contract import Floats

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driftdrill.report.axis import edge_times, time_ticks
-from driftdrill.report.text import alert_title, drift_title, printable, short_number, short_time
+from driftdrill.text import alert_title, drift_title, printable, short_number, short_time
 from scenarios.spec import Scenario
 from target_service.contract import Floats
 

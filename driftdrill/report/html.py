@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from driftdrill.report.rows import COLUMNS, HEADLINES, headline, rows, run_again
-from driftdrill.report.text import (
+from driftdrill.report.timeline import timeline
+from driftdrill.text import (
     UNKNOWN,
     alert_title,
     printable,
@@ -18,7 +19,6 @@ from driftdrill.report.text import (
     short_number,
     short_time,
 )
-from driftdrill.report.timeline import timeline
 from driftdrill.verdict import Alert, Observation, Verdict
 from scenarios.spec import Scenario
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from driftdrill.report.text import alert_title, printable, printable_lines, short_time
+from driftdrill.text import alert_title, printable, printable_lines, short_time
 from driftdrill.verdict import Expectation, Outcome, Verdict
 
 _TAGS: dict[Outcome, str] = {"fail": "failure", "inconclusive": "error"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from driftdrill.report.canvas import Canvas, Key
 from driftdrill.report.rows import covers
 from driftdrill.report.svg import fitting, node, titled
-from driftdrill.report.text import alert_title, short_time
+from driftdrill.text import alert_title, short_time
 from driftdrill.verdict import Alert, Observation
 from scenarios.spec import Expect, Scenario
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from driftdrill.report.text import printable, short_number, short_time
+from driftdrill.text import printable, short_number, short_time
 
 PLAIN_INTERVAL = 5.0
 """Seconds of real time between two plain lines when nothing but numbers changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from driftdrill.report.text import UNKNOWN, alert_title, short_time
+from driftdrill.text import UNKNOWN, alert_title, short_time
 from driftdrill.verdict import Alert, Expectation, Outcome, Verdict
 from scenarios.spec import Expect, Scenario
 

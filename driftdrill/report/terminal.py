@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driftdrill.report.rows import COLUMNS, HEADLINES, headline, rows
-from driftdrill.report.text import alert_title, printable, printable_lines, short_time
+from driftdrill.text import alert_title, printable, printable_lines, short_time
 from driftdrill.verdict import Outcome, Verdict
 from scenarios.spec import Scenario
 

@@ -11,7 +11,7 @@ from driftdrill.report.axis import edge_times
 from driftdrill.report.canvas import Canvas, Key, finite
 from driftdrill.report.lanes import draw_alerts
 from driftdrill.report.svg import area_path
-from driftdrill.report.text import drift_title, printable, short_number, short_time
+from driftdrill.text import drift_title, printable, short_number, short_time
 from driftdrill.verdict import Alert, Curve, Observation, Statistic
 from scenarios.spec import Scenario
 

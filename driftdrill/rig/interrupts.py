@@ -30,8 +30,7 @@ class Interruption:
 def interruption() -> Iterator[Interruption]:
     """Record SIGINT, SIGTERM and SIGHUP instead of dying of them; main thread only.
 
-    At the end the handlers are restored and a recorded signal is raised again: the process then
-    ends as its caller expects of one that was interrupted, with everything below cleaned up.
+    At the end the handlers are restored. The caller looks at `signal` for whether to go on.
     """
     found = Interruption()
 
@@ -44,5 +43,3 @@ def interruption() -> Iterator[Interruption]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        if found.signal is not None:
-            signal.raise_signal(found.signal)

@@ -83,7 +83,9 @@ class Rig:
         self._stack.close()
 
     def start(self, model: Path) -> None:
-        """Start everything but Locust, and wait until it works together.
+        """Start everything but Locust.
+
+        What Prometheus needs to work with the others takes seconds more: see `wait_until_ready`.
 
         Args:
             model: The artifact that the service is to serve.
@@ -108,8 +110,17 @@ class Rig:
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
         self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
         self._wait(readiness.answers(f"{self.prometheus_url}/-/ready"))
+
+    def wait_until_ready(self) -> None:
+        """Wait until Prometheus scrapes the service, evaluates the rules and knows Alertmanager.
+
+        Raises:
+            RigError: A server died or was not ready in time.
+            Interrupted: A signal arrived meanwhile.
+        """
         self._wait(readiness.scrapes_target(self.prometheus_url))
-        self._wait(readiness.knows_alertmanager(self.prometheus_url, alertmanager.address))
+        address = self.alertmanager_url.removeprefix("http://")
+        self._wait(readiness.knows_alertmanager(self.prometheus_url, address))
         # Prometheus spreads first evaluations over one interval.
         first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
         self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)

@@ -3,6 +3,7 @@
 from driftdrill.promapi import Clock, Series, alert_lives, watched
 
 CLOCK = Clock(t0=1000.0, speed=60.0)
+INTERVALS = {"ScoreDrift": 1.0, "Other": 1.0}
 
 
 def alerts(state: str, *times: float, name: str = "ScoreDrift", **labels: str) -> Series:
@@ -17,31 +18,30 @@ def test_pending_firing_and_resolved_are_read_at_the_evaluations():
         alerts("firing", 1012.0, 1013.0, 1014.0, model="credit"),
         alerts("firing", 1013.0, 1019.0, name="Other"),
     ]
-    lives = alert_lives(samples, CLOCK, interval=1.0)
-    first = lives[0]
+    first, *_ = alert_lives(samples, CLOCK, INTERVALS, until=1020.0)
     assert (first.alert, first.labels) == ("ScoreDrift", {"model": "credit"})
     assert (first.pending_at, first.firing_at, first.resolved_at) == (600.0, 720.0, 900.0)
 
 
 def test_an_instance_that_fires_twice_lives_twice():
     samples = [alerts("firing", 1001.0, 1002.0, 1010.0, 1011.0)]
-    lives = alert_lives(samples, CLOCK, interval=1.0)
+    lives = alert_lives(samples, CLOCK, INTERVALS, until=1012.0)
     assert [(life.firing_at, life.resolved_at) for life in lives] == [(60.0, 180.0), (600.0, None)]
 
 
 def test_what_still_fires_at_the_last_evaluation_is_not_resolved():
     samples = [alerts("firing", 1001.0, 1002.0), alerts("pending", 1002.0, name="Other")]
-    assert {life.resolved_at for life in alert_lives(samples, CLOCK, interval=1.0)} == {None}
+    assert {life.resolved_at for life in alert_lives(samples, CLOCK, INTERVALS, 1003.0)} == {None}
 
 
 def test_instances_are_told_apart_by_their_labels():
     samples = [alerts("firing", 1001.0, feature="age"), alerts("firing", 1001.0, feature="income")]
-    lives = alert_lives(samples, CLOCK, interval=1.0)
+    lives = alert_lives(samples, CLOCK, INTERVALS, until=1012.0)
     assert [life.labels["feature"] for life in lives] == ["age", "income"]
 
 
 def test_nothing_seen_is_no_alert():
-    assert alert_lives([], CLOCK, interval=1.0) == ()
+    assert alert_lives([], CLOCK, INTERVALS, 1003.0) == ()
 
 
 def test_the_clock_goes_both_ways():

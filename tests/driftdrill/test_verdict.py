@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftdrill.verdict import Alert, Observation, human, judge
+from driftdrill.verdict import Alert, Observation, judge
 from scenarios.spec import Expect, Scenario
 from simulators.schedule import Phase, Ramp, Schedule
 
@@ -129,9 +129,3 @@ def test_one_more_unexpected_alert_never_improves_the_outcome(alerts, firing):
 @given(ALERTS)
 def test_a_fault_never_passes(alerts):
     assert judge(SCENARIO, seen(*alerts, faults=("a gap",))).outcome == "inconclusive"
-
-
-def test_durations_read_as_people_write_them():
-    assert [human(s) for s in (4.5, 90, 600, 3900, 86400)] == [
-        "4.5s", "1m30s", "10m", "1h05m", "24h",
-    ]  # fmt: skip

@@ -12,7 +12,7 @@ from report_examples import HOSTILE, Drill
 import driftdrill.report
 from driftdrill.report import write_reports
 from driftdrill.report.html import report_html
-from driftdrill.report.text import printable
+from driftdrill.text import printable
 
 CSS = (Path(driftdrill.report.__file__).parent / "report.css").read_text()
 VOID = {"meta", "link"}

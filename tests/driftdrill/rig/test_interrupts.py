@@ -9,7 +9,7 @@ import pytest
 from driftdrill.rig.interrupts import Interrupted, interruption
 
 
-def test_a_signal_is_recorded_and_raised_again_at_the_end() -> None:
+def test_a_signal_is_recorded_and_the_handlers_come_back() -> None:
     received: list[int] = []
 
     def own(number: int, _frame: FrameType | None) -> None:
@@ -21,14 +21,13 @@ def test_a_signal_is_recorded_and_raised_again_at_the_end() -> None:
             found.check()
             os.kill(os.getpid(), signal.SIGTERM)
             assert found.signal == signal.SIGTERM
-            assert received == []
-        assert received == [signal.SIGTERM]
+        assert received == []
         assert signal.getsignal(signal.SIGTERM) is own
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_check_ends_the_work_and_ctrl_c_stays_a_keyboard_interrupt() -> None:
+def test_work_goes_on_until_it_looks() -> None:
     work = []
 
     def drill() -> None:
@@ -38,11 +37,9 @@ def test_check_ends_the_work_and_ctrl_c_stays_a_keyboard_interrupt() -> None:
             found.check()
             work.append("not reached")
 
-    with pytest.raises(KeyboardInterrupt) as ended:
+    with pytest.raises(Interrupted, match="SIGINT"):
         drill()
     assert work == ["goes on until it looks"]
-    assert isinstance(ended.value.__context__, Interrupted)
-    assert "SIGINT" in str(ended.value.__context__)
 
 
 def test_without_a_signal_nothing_happens() -> None:

@@ -62,6 +62,7 @@ def _stand_in_service(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(out: Path, tools: Tools, *rules: Path) -> Iterator[Rig]:
     with Rig(out, SPEED, tools, rules or SHIPPED, Interruption()) as running:
         running.start(MODEL)
+        running.wait_until_ready()
         yield running
 
 
@@ -159,6 +160,7 @@ from driftdrill.rig.tools import Tool, Tools
 rig._service_command = lambda model, port: [sys.executable, "-c", {SERVICE!r}, str(port)]
 with interruption() as found, rig.Rig(Path({str(out)!r}), 60, {tools!r}, (), found) as running:
     running.start(Path("none"))
+    running.wait_until_ready()
     print("started", flush=True)
     while True:
         found.check()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from driftdrill.report.text import (
+from driftdrill.text import (
     alert_title,
     drift_title,
     printable,

@@ -1,0 +1,5 @@
+"""`python -m driftdrill`."""
+
+from driftdrill.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""What a live drill could not observe: gaps, errors and traffic that was not delivered.
+
+Each finding is a sentence, and makes the drill inconclusive: silence during a gap is no silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from driftdrill.promapi import Clock, Prometheus
+from driftdrill.rig.configs import HEARTBEAT, JOB
+from driftdrill.text import short_time
+from driftdrill.verdict import Requests
+from scenarios.spec import Scenario
+from scenarios.traffic import Status
+
+MAX_GAP_S = 120.0
+"""Production seconds that evaluations, scrapes or requests may lag: a fifth of the shortest window
+of the shipped rules, and less than moves any of their statistics by a tenth of its threshold."""
+
+MAX_RATE_ERROR = 0.03
+MAX_FAILED_SHARE = 0.01
+
+_COUNTERS = {
+    "prometheus_rule_evaluation_failures_total": "rule evaluations failed",
+    "prometheus_notifications_dropped_total": "notifications never reached Alertmanager",
+}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Prometheus' own counters when the drill began."""
+
+    counters: tuple[float, ...]
+
+
+def baseline(prometheus: Prometheus) -> Baseline:
+    """Read the counters that must not move."""
+    return Baseline(tuple(prometheus.counter(name) for name in _COUNTERS))
+
+
+def monitoring_faults(
+    prometheus: Prometheus, before: Baseline, clock: Clock, until: float
+) -> list[str]:
+    """What Prometheus missed between the drill's start and `until`, production seconds."""
+    start, end = clock.t0, clock.unix(until)
+    faults = [
+        f"{after - earlier:.0f} {what}"
+        for (name, what), earlier in zip(_COUNTERS.items(), before.counters, strict=True)
+        if (after := prometheus.counter(name)) > earlier
+    ]
+    faults += [
+        f"rule {rule.name} cannot be evaluated: {rule.error}"
+        for rule in prometheus.rules()
+        if rule.error
+    ]
+    evaluations = [time for s in prometheus.samples(HEARTBEAT, start, end) for time in s.times]
+    faults += _gaps("the rules were not evaluated", evaluations, clock, until)
+    targets = prometheus.samples(f'up{{job="{JOB}"}}', start, end)
+    if not targets:
+        faults.append("the service was never scraped")
+    for target in targets:
+        scrapes = [time for time, up in target.samples if up]
+        instance = target.labels.get("instance", JOB)
+        faults += _gaps(f"{instance} was not scraped", scrapes, clock, until)
+    return faults
+
+
+def _gaps(what: str, times: Iterable[float], clock: Clock, until: float) -> list[str]:
+    seen = [0.0, *sorted(clock.production(time) for time in times), until]
+    return [
+        f"{what} for {short_time(later - earlier)} from {short_time(earlier)} on"
+        for earlier, later in pairwise(seen)
+        if later - earlier > MAX_GAP_S
+    ]
+
+
+def requests(scenario: Scenario, status: Status | None, until: float) -> Requests:
+    """The traffic until a time, in production seconds."""
+    if status is None or until <= 0:
+        return Requests()
+    due = scenario.schedule.arrivals_until(until)
+    return Requests(
+        sent=status.sent,
+        failed=status.failed,
+        rate_target=round(due / until, 6),
+        rate_achieved=round(status.sent / until, 6),
+    )
+
+
+def traffic_faults(delivered: Requests, clock: Clock, statuses: Sequence[Status]) -> list[str]:
+    """How the traffic differed from the schedule."""
+    target, achieved = delivered.rate_target, delivered.rate_achieved
+    faults = []
+    if not delivered.sent:
+        return ["no traffic was sent"]
+    if abs(achieved - target) > MAX_RATE_ERROR * target:
+        faults.append(
+            f"the traffic was not delivered: {achieved:.3g} requests/s, not {target:.3g}"
+            f" ({achieved * clock.speed:.0f} instead of {target * clock.speed:.0f} a real second)"
+        )
+    if delivered.failed > MAX_FAILED_SHARE * delivered.sent:
+        faults.append(f"{delivered.failed} of {delivered.sent} requests failed")
+    late = max(status.late for status in statuses) * clock.speed
+    if late > MAX_GAP_S:
+        faults.append(
+            f"requests were up to {short_time(late)} late: this machine or the service is too slow"
+            f" for speed {clock.speed:g}"
+        )
+    return faults

@@ -1,0 +1,178 @@
+"""A drill on real servers and the real clock: start them, drive them, watch, tell what was seen.
+
+A live drill at speed S divides every duration by S and multiplies the request rate by S.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from driftdrill import health
+from driftdrill.promapi import Clock, Prometheus, PrometheusError
+from driftdrill.report.progress import Progress
+from driftdrill.rig.errors import RigError
+from driftdrill.rig.interrupts import Interrupted, Interruption
+from driftdrill.rig.process import Process
+from driftdrill.rig.rig import Rig
+from driftdrill.verdict import Observation
+from driftdrill.watch import Settings, Watch
+from scenarios.spec import FOLDER, Scenario
+from scenarios.traffic import GRACE, read_statuses
+
+POLL_S = 0.25
+LOCUST_START_LIMIT_S = 60.0
+NOTIFICATION_LIMIT_S = 10.0
+"""Real seconds that a notification may take after the drill: Alertmanager groups and Prometheus
+resends on clocks of their own."""
+
+
+def observe_live(
+    scenario: Scenario,
+    settings: Settings,
+    interruption: Interruption,
+    show: Callable[[Progress], None],
+    ready: Callable[[Rig], None] = lambda _: None,
+) -> Observation:
+    """Run a drill live.
+
+    Args:
+        scenario: The drill.
+        settings: How to run it.
+        interruption: Ends the drill early when a signal has arrived.
+        show: Called with where the drill is, several times a second.
+        ready: Called once, when all servers work together and traffic is about to begin.
+
+    Returns:
+        What was seen. When a server dies or a signal arrives that is what was seen until then,
+        with the reason among the faults.
+
+    Raises:
+        UsageError: The output folder or a rule file cannot be used.
+    """
+    watch = Watch(scenario, settings)
+    try:
+        with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
+            _drill(rig, watch, interruption, show, ready)
+    except (RigError, Interrupted, PrometheusError) as error:
+        watch.faults.append(str(error))
+    return watch.observation()
+
+
+def _drill(
+    rig: Rig,
+    watch: Watch,
+    interruption: Interruption,
+    show: Callable[[Progress], None],
+    ready: Callable[[Rig], None],
+) -> None:
+    """The drill itself, on a rig that whoever calls will stop."""
+    rig.start(watch.settings.model)
+    # Locust takes seconds to start: long enough for a service without traffic to alarm.
+    locust = _start_locust(rig, watch)
+    rig.wait_until_ready()
+    _await_locust(locust, _status_file(watch), interruption)
+    prometheus = Prometheus(rig.prometheus_url)
+    try:
+        ready(rig)
+        watch.rules = prometheus.rules()
+        if already := prometheus.firing():
+            raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
+        before = health.baseline(prometheus)
+        watch.clock = _begin(watch)
+        _follow(rig, locust, prometheus, watch, interruption, show)
+        _settle(rig, prometheus, watch, interruption)
+        until = watch.scenario.schedule.duration
+        watch.faults += health.monitoring_faults(prometheus, before, watch.clock, until)
+        watch.draw(prometheus)
+    finally:
+        prometheus.close()
+
+
+def _status_file(watch: Watch) -> Path:
+    return watch.settings.out.resolve() / "traffic.jsonl"
+
+
+def _start_file(watch: Watch) -> Path:
+    return watch.settings.out.resolve() / "start"
+
+
+def _start_locust(rig: Rig, watch: Watch) -> Process:
+    settings = watch.settings
+    arguments = [
+        "--locustfile", str(FOLDER / "locustfile.py"),
+        "--headless",
+        "--host", rig.service_url,
+        "--scenario-file", str(watch.scenario.path.resolve()),
+        "--speed", repr(settings.speed),
+        "--seed", str(settings.seed),
+        "--status-file", str(_status_file(watch)),
+        "--start-file", str(_start_file(watch)),
+        "--loglevel", "WARNING",
+        "--only-summary",
+    ]  # fmt: skip
+    return rig.locust(arguments, {})
+
+
+def _await_locust(locust: Process, status_file: Path, interruption: Interruption) -> None:
+    deadline = time.monotonic() + LOCUST_START_LIMIT_S
+    while not status_file.exists():
+        interruption.check()
+        if not locust.alive or time.monotonic() > deadline:
+            raise RigError(f"Locust was not ready: {locust.describe_exit()}")
+        time.sleep(POLL_S / 10)
+
+
+def _begin(watch: Watch) -> Clock:
+    """Tell the load generator, and so everyone, when the drill begins."""
+    t0 = time.time() + 0.5
+    unfinished = _start_file(watch).with_suffix(".new")
+    unfinished.write_text(repr(t0))
+    unfinished.rename(_start_file(watch))
+    return Clock(t0, watch.settings.speed)
+
+
+def _follow(
+    rig: Rig,
+    locust: Process,
+    prometheus: Prometheus,
+    watch: Watch,
+    interruption: Interruption,
+    show: Callable[[Progress], None],
+) -> None:
+    """Watch until the schedule has ended; RigError when something dies before."""
+    clock, duration = watch.clock or Clock(0, 1), watch.scenario.schedule.duration
+    end = clock.unix(duration)
+    while True:
+        interruption.check()
+        now = time.time()
+        if (dead := rig.dead()) is not None:
+            raise RigError(dead.describe_exit())
+        if not locust.alive and now < end:
+            raise RigError(f"the load generator ended early: {locust.describe_exit()}")
+        watch.statuses = read_statuses(_status_file(watch))
+        if now > clock.t0:
+            watch.look(
+                prometheus, rig.receiver.notifications(), min(clock.production(now), duration)
+            )
+        show(watch.progress(min(max(clock.production(now), 0.0), duration)))
+        if not locust.alive:
+            return
+        if now > end + GRACE + LOCUST_START_LIMIT_S / 2:
+            raise RigError("the load generator did not end with the schedule")
+        time.sleep(POLL_S)
+
+
+def _settle(rig: Rig, prometheus: Prometheus, watch: Watch, interruption: Interruption) -> None:
+    """Give what fired near the end the time to be delivered."""
+    deadline = time.monotonic() + NOTIFICATION_LIMIT_S
+    while True:
+        interruption.check()
+        watch.look(prometheus, rig.receiver.notifications(), watch.scenario.schedule.duration)
+        waiting = any(a.firing_at is not None and a.notified_at is None for a in watch.alerts)
+        if not waiting or time.monotonic() > deadline:
+            return
+        if (dead := rig.dead()) is not None:
+            raise RigError(dead.describe_exit())
+        time.sleep(POLL_S)
