@@ -84,16 +84,28 @@ def scale_duration(duration: str, speed: float) -> str:
     """
     if speed == 1:
         return duration
+    whole = milliseconds(duration)
+    scaled = round(whole / speed)
+    if whole > 0 and scaled < 1:
+        raise ValueError(f"{duration} is less than a millisecond at speed {speed:g}")
+    return f"{scaled}ms"
+
+
+def milliseconds(duration: str) -> int:
+    """A duration as Prometheus writes it, in milliseconds.
+
+    Raises:
+        ValueError: It is no duration.
+
+    >>> milliseconds("1h30m")
+    5400000
+    """
     match = _DURATION.fullmatch("0s" if duration == "0" else duration)
     if match is None or not duration:
         raise ValueError(f"{duration!r} is not a duration such as 30s or 1h30m")
-    milliseconds = sum(
+    return sum(
         int(count) * _MILLISECONDS[unit] for unit, count in match.groupdict(default="0").items()
     )
-    scaled = round(milliseconds / speed)
-    if milliseconds > 0 and scaled < 1:
-        raise ValueError(f"{duration} is less than a millisecond at speed {speed:g}")
-    return f"{scaled}ms"
 
 
 def scale_promql(expr: str, speed: float) -> str:

@@ -1,0 +1,133 @@
+"""Rule files as the engines need them: groups in the order of evaluation, every duration a number.
+
+All groups are evaluated at the multiples of their intervals, one after the other in the order of
+the files and of the groups in them; what a rule records, every later rule sees at the same instant.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from driftdrill.promapi import Rule
+from driftdrill.rig.errors import UsageError
+from driftdrill.rig.tools import Tool
+from driftdrill.scaling import milliseconds
+
+ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+"""Series that Prometheus writes for every alerting rule."""
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*", re.ASCII)
+_PLAIN_KEYS = {"name", "interval", "rules"}
+
+
+@dataclass(frozen=True)
+class GroupRule:
+    """One rule of a group.
+
+    Attributes:
+        name: The recorded metric, or the alert.
+        labels: Added to every result, over the labels that it has.
+        hold: Milliseconds that the expression must hold before the alert fires: `for`.
+        keep_firing_for: Milliseconds that the alert outlives its expression.
+    """
+
+    name: str
+    alerting: bool
+    expr: str
+    labels: Mapping[str, str]
+    hold: int
+    keep_firing_for: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of rules.
+
+    Attributes:
+        interval: Milliseconds between two evaluations.
+        plain: Whether it has nothing but a name, an interval and rules; no `limit`, `query_offset`
+            or `labels`.
+        document: As in the file.
+    """
+
+    file: Path
+    name: str
+    interval: int
+    rules: tuple[GroupRule, ...]
+    plain: bool
+    document: Mapping[str, Any]
+
+
+def load_groups(files: Sequence[Path], interval: float, promtool: Tool) -> tuple[Group, ...]:
+    """The groups of rule files, in the order of evaluation.
+
+    Args:
+        files: Rule files.
+        interval: Seconds between two evaluations of a group that names no interval.
+        promtool: Checks the files.
+
+    Raises:
+        UsageError: A file is not a valid rule file; names it.
+    """
+    return tuple(group for path in files for group in _groups(path, interval, promtool))
+
+
+def as_loaded(groups: Sequence[Group]) -> tuple[Rule, ...]:
+    """The rules as a Prometheus server would list them."""
+    return tuple(
+        Rule(rule.name, rule.alerting, rule.expr, group.interval / 1000, None)
+        for group in groups
+        for rule in group.rules
+    )
+
+
+def _groups(path: Path, interval: float, promtool: Tool) -> Iterator[Group]:
+    done = subprocess.run(
+        [promtool.path, "check", "rules", "--lint=none", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UsageError(f"{path}: not a valid rule file\n{(done.stdout + done.stderr).strip()}")
+    text = path.read_text()
+    documents = (yaml.safe_load(text) or {}).get("groups") or []
+    # As Prometheus reads a file, every label is text: `yes` is not True.
+    texts = (yaml.load(text, Loader=yaml.BaseLoader) or {}).get("groups") or []  # noqa: S506
+    for document, group in zip(documents, texts, strict=True):
+        yield Group(
+            file=path,
+            name=group["name"],
+            interval=_duration(group.get("interval")) or round(interval * 1000),
+            rules=tuple(map(_rule, group.get("rules") or [])),
+            plain=set(group) <= _PLAIN_KEYS,
+            document=document,
+        )
+
+
+def _rule(raw: Mapping[str, Any]) -> GroupRule:
+    return GroupRule(
+        name=raw.get("alert") or raw["record"],
+        alerting="alert" in raw,
+        expr=raw["expr"],
+        labels=raw.get("labels") or {},
+        hold=_duration(raw.get("for")),
+        keep_firing_for=_duration(raw.get("keep_firing_for")),
+    )
+
+
+def _duration(text: str | None) -> int:
+    return milliseconds(text) if text else 0
+
+
+def words(expr: str) -> set[str]:
+    """Every name in an expression: of metrics, labels and functions."""
+    return set(_NAME.findall(_STRING.sub("", expr)))
