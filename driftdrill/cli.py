@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from driftdrill import checks
-from driftdrill.drill import RULES, default_out, drill
+from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
@@ -35,6 +36,19 @@ console = Console()
 Speed = Annotated[
     float, typer.Option(min=0.1, max=1000, help="Production seconds per real second.")
 ]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the traffic.")]
+Days = Annotated[
+    float | None,
+    typer.Option(min=0, help="Stretch the steady phases until the drill lasts so many days."),
+]
+Rules = Annotated[list[Path] | None, typer.Option(help="Rule files in place of the shipped ones.")]
+
+
+class Engine(Enum):
+    """Which engine evaluates the rules of a virtual drill."""
+
+    BLOCKS = "blocks"
+    PROMTOOL = "promtool"
 
 
 def main() -> NoReturn:
@@ -61,39 +75,70 @@ def main() -> NoReturn:
 
 @app.command(
     epilog="Examples: `driftdrill run covariate-sudden`,"
-    " `driftdrill run steady --speed 120`, `driftdrill run my-drill.yaml --rules my-rules.yml`"
+    " `driftdrill run steady --virtual --days 30`,"
+    " `driftdrill run --replay my-recording --rules my-rules.yml`"
 )
 def run(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME…", help="Scenarios, or paths of scenario files.")
-    ],
-    live: Annotated[bool, typer.Option("--live", help="On real servers; the default.")] = True,
+        list[str] | None,
+        typer.Argument(metavar="NAME…", help="Scenarios, or paths of scenario files."),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="On real servers; the default.")] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Without servers and without a clock, in seconds.")
+    ] = False,
+    recording: Annotated[
+        Path | None, typer.Option("--replay", help="A recording to hold rules against.")
+    ] = None,
+    days: Days = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What evaluates a virtual drill: fast, or by the book.")
+    ] = Engine.BLOCKS,
     speed: Speed = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the traffic.")] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-NAME]"),
     ] = None,
-    rules: Annotated[
-        list[Path] | None, typer.Option(help="Rule files in place of the shipped ones.")
-    ] = None,
+    rules: Rules = None,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
-    del live
-    scenarios = [find(name) for name in names]
+    if sum((live, virtual, recording is not None)) > 1:
+        raise UsageError("--live, --virtual and --replay are three ways to run; choose one")
+    if days is not None and not virtual:
+        raise UsageError("--days is for --virtual: a live drill takes as long as it takes")
+    if bool(names) == bool(recording):
+        raise UsageError("name the scenarios to run, or give a recording to --replay")
+    files = tuple(rules or RULES)
+    if recording:
+        verdict = replay(recording, out=out, rules=files, engine=engine.value, console=console)
+        return exit_code([verdict.outcome])
+    scenarios = [find(name) for name in names or ()]
     outcomes: list[Outcome] = []
     with interruption() as interrupted:
         for scenario in scenarios:
-            folder = out or default_out(scenario)
-            verdict = drill(
-                scenario,
-                speed=speed,
-                seed=seed,
-                out=folder / scenario.name if out and len(scenarios) > 1 else folder,
-                rules=tuple(rules or RULES),
-                interruption=interrupted,
-                console=console,
-            )
+            folder = out or default_out(scenario.name)
+            folder = folder / scenario.name if out and len(scenarios) > 1 else folder
+            if virtual:
+                verdict = virtual_drill(
+                    scenario,
+                    days=days,
+                    seed=seed,
+                    out=folder,
+                    rules=files,
+                    engine=engine.value,
+                    console=console,
+                )
+            else:
+                verdict = drill(
+                    scenario,
+                    speed=speed,
+                    seed=seed,
+                    out=folder,
+                    rules=files,
+                    interruption=interrupted,
+                    console=console,
+                )
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:
                 break

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +18,11 @@ from driftdrill.rig import PROJECT
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.rig import Rig
 from driftdrill.rig.tools import find_tools
-from driftdrill.verdict import Verdict, judge
+from driftdrill.verdict import Observation, Verdict, judge
+from driftdrill.virtual.engine import EngineName
+from driftdrill.virtual.observe import observe, record
+from driftdrill.virtual.recording import new_folder, read_recording, recorded_scenario
+from driftdrill.virtual.selectors import read_by
 from driftdrill.watch import Settings
 from scenarios.spec import Scenario
 
@@ -44,13 +50,81 @@ def drill(
 
     with ProgressLine(console) as line:
         seen = observe_live(scenario, settings, interruption, line.update, announce)
+    return _conclude(scenario, seen, out, console)
+
+
+def virtual_drill(
+    scenario: Scenario,
+    *,
+    days: float | None,
+    seed: int,
+    out: Path,
+    rules: tuple[Path, ...],
+    engine: EngineName,
+    console: Console,
+) -> Verdict:
+    """The same without servers and without a clock, over as many days as asked for."""
+    length = "" if days is None else f" over {days:g} days"
+    console.print(f"[bold]{scenario.name}[/] virtual{length}, seed {seed}")
+    new_folder(out)
+    with tempfile.TemporaryDirectory(dir=out) as work:
+        recording = Path(work) / "recording"
+        with ProgressLine(console) as line:
+            record(
+                scenario,
+                recording,
+                seed=seed,
+                days=days,
+                wanted=read_by(rules),
+                tools=find_tools(),
+                show=line.update,
+            )
+        return _judge_recording(recording, out, rules, engine, Path(work), console)
+
+
+def replay(
+    recording: Path,
+    *,
+    out: Path | None,
+    rules: tuple[Path, ...],
+    engine: EngineName,
+    console: Console,
+) -> Verdict:
+    """Hold rules against a drill that was recorded before."""
+    about = read_recording(recording)
+    console.print(f"[bold]{about.scenario}[/] from {recording}, seed {about.seed}")
+    out = out or default_out(about.scenario)
+    new_folder(out)
+    with tempfile.TemporaryDirectory(dir=out) as work:
+        return _judge_recording(recording, out, rules, engine, Path(work), console)
+
+
+def default_out(scenario: str) -> Path:
+    """`runs/<time>-<name>`."""
+    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario}"
+
+
+def _judge_recording(
+    recording: Path,
+    out: Path,
+    rules: tuple[Path, ...],
+    engine: EngineName,
+    work: Path,
+    console: Console,
+) -> Verdict:
+    console.print(f"  evaluating {len(rules)} rule files")
+    seen, notes = observe(recording, rules, engine, find_tools(), work / "engine")
+    for note in notes:
+        console.print(f"  {note}", highlight=False, markup=False, soft_wrap=True)
+    (out / "rules").mkdir()
+    for number, path in enumerate(rules, 1):
+        shutil.copyfile(path, out / "rules" / f"{number}-{path.name}")
+    return _conclude(recorded_scenario(recording), seen, out, console)
+
+
+def _conclude(scenario: Scenario, seen: Observation, out: Path, console: Console) -> Verdict:
     verdict = judge(scenario, seen)
     write_reports(scenario, seen, verdict, out)
     print_verdict(scenario, verdict, console)
     console.print(f"  {out / 'report.html'}", highlight=False, soft_wrap=True)
     return verdict
-
-
-def default_out(scenario: Scenario) -> Path:
-    """`runs/<time>-<name>`."""
-    return Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario.name}"

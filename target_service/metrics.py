@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import accumulate, pairwise
 from threading import Lock
 
 import numpy as np
@@ -119,6 +120,55 @@ class ModelMetrics(Collector):
         with self._lock:
             self._requests[method, endpoint, status] += 1
             self._latency[endpoint].add(seconds)
+
+    def positions(self) -> Mapping[tuple[str, ...], range]:
+        """Where in the vector of `state` each thing that is counted stands.
+
+        Keys are ("score",), ("feature", name), ("labelled", outcome), ("latency", endpoint),
+        ("feedback", result) and ("request", method, endpoint, status). A histogram's elements are
+        its buckets, not cumulative, then the missing values, then the sum.
+        """
+        with self._lock:
+            sizes = {key: len(counts.buckets) + 2 for key, counts in self._histograms().items()}
+            sizes |= {("feedback", result): 1 for result in self._feedback}
+            sizes |= {("request", m, e, str(status)): 1 for m, e, status in self._requests}
+        starts = [0, *accumulate(sizes.values())]
+        return {key: range(*ends) for key, ends in zip(sizes, pairwise(starts), strict=True)}
+
+    def state(self) -> Floats:
+        """Everything counted so far as one vector; see `positions`.
+
+        Each series that `collect` returns is a sum of some of its elements, or never changes.
+        """
+        with self._lock:
+            counted = [
+                number
+                for counts in self._histograms().values()
+                for number in (*counts.buckets, counts.missing, counts.total)
+            ]
+            single = (*self._feedback.values(), *self._requests.values())
+            return np.array((*counted, *single), dtype=np.float64)
+
+    def restore(self, state: Floats) -> None:
+        """Go on counting from a `state`."""
+        numbers = iter(state.tolist())
+        with self._lock:
+            for counts in self._histograms().values():
+                counts.buckets = [int(next(numbers)) for _ in counts.buckets]
+                counts.missing, counts.total = int(next(numbers)), next(numbers)
+            for result in self._feedback:
+                self._feedback[result] = int(next(numbers))
+            for request in self._requests:
+                self._requests[request] = int(next(numbers))
+
+    def _histograms(self) -> dict[tuple[str, ...], Counts]:
+        named = zip(self._model.schema.names, self._features, strict=True)
+        return {
+            ("score",): self._scores,
+            **{("feature", name): counts for name, counts in named},
+            **{("labelled", str(y)): counts for y, counts in enumerate(self._labelled)},
+            **{("latency", endpoint): counts for endpoint, counts in self._latency.items()},
+        }
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """Everything in the registry as an exposition, and its content type.

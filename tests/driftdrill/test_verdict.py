@@ -43,6 +43,12 @@ def test_an_alert_that_fires_in_time_and_arrives_passes():
     assert [(e.alert, e.kind) for e in verdict.expectations[1:]] == [("ScoreDrift", "silent")]
 
 
+def test_a_virtual_alert_needs_no_notification():
+    unnotified = alert(notified=None)
+    assert judge(SCENARIO, seen(unnotified)).outcome == "fail"
+    assert judge(SCENARIO, seen(unnotified, mode="virtual", speed=0.0)).outcome == "pass"
+
+
 def test_silence_fails():
     verdict = judge(SCENARIO, seen())
     assert verdict.outcome == "fail"

@@ -1,0 +1,130 @@
+"""A virtual drill: a scenario becomes a recording, a recording becomes an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from msgspec.structs import replace
+
+from driftdrill.models import artifact
+from driftdrill.promapi import Clock, alert_lives
+from driftdrill.report.progress import Progress
+from driftdrill.rig.errors import RigError
+from driftdrill.rig.tools import Tools
+from driftdrill.verdict import Observation, Requests
+from driftdrill.versions import versions
+from driftdrill.virtual.engine import EngineName, evaluate
+from driftdrill.virtual.recording import START, Recording, read_recording, write_recording
+from driftdrill.virtual.selectors import Wanted
+from driftdrill.virtual.service import VirtualService
+from driftdrill.virtual.timelines import EngineError
+from driftdrill.virtual.world import simulate
+from scenarios.spec import Scenario
+from scenarios.stretch import DAY_S, stretch
+
+SCRAPE_INTERVAL_S = 15.0
+"""As in `prometheus/prometheus.yml`."""
+
+LONG_SCRAPE_INTERVAL_S = 60.0
+"""Of drills over more than a day: a quarter of the samples, and of the time to evaluate them."""
+
+
+def record(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    seed: int,
+    days: float | None,
+    wanted: Wanted,
+    tools: Tools,
+    show: Callable[[Progress], None],
+) -> None:
+    """Simulate a drill and keep its series.
+
+    Args:
+        scenario: The drill.
+        folder: New or empty folder for the recording.
+        seed: Of the traffic.
+        days: What to stretch the drill to; None is as it is.
+        wanted: Which series to keep.
+        tools: Named among the versions.
+        show: Called with where the simulation is.
+
+    Raises:
+        UsageError: The folder has something in it.
+        ValueError: The drill cannot be stretched so.
+    """
+    drill = scenario if days is None else stretch(scenario, days)
+    schedule = drill.schedule
+    long = schedule.duration > DAY_S
+    scrape_interval = LONG_SCRAPE_INTERVAL_S if long else SCRAPE_INTERVAL_S
+    service = VirtualService(artifact(scenario.model))
+    history = simulate(
+        drill, service, seed, scrape_interval, lambda time: show(_progress(drill, time))
+    )
+    rate = round(history.sent / schedule.duration, 6)
+    recording = Recording(
+        scenario=scenario.name,
+        seed=seed,
+        duration=schedule.duration,
+        scrape_interval=scrape_interval,
+        days=days,
+        requests=Requests(history.sent, 0, rate, rate),
+        versions=versions(tools),
+    )
+    families = service.exposition.families(START + history.scrapes, history.counted, wanted)
+    write_recording(folder, recording, scenario, families)
+
+
+def observe(
+    recording: Path, rules: Sequence[Path], engine: EngineName, tools: Tools, work: Path
+) -> tuple[Observation, tuple[str, ...]]:
+    """What rules would have said while a recording was made, and notes on how that was found.
+
+    Args:
+        recording: Its folder.
+        rules: Rule files.
+        engine: Which evaluates them.
+        tools: Prometheus and promtool.
+        work: New or empty folder for the engine.
+
+    Raises:
+        UsageError: A rule file is not valid, or the folder holds no recording.
+    """
+    about = read_recording(recording)
+    seen = Observation(
+        mode="virtual",
+        speed=0.0,
+        seed=about.seed,
+        observed_s=about.duration,
+        requests=about.requests,
+        versions={**about.versions, **versions(tools)},
+    )
+    try:
+        found = evaluate(recording, rules, tools, work, engine)
+    except (EngineError, RigError) as error:
+        return replace(seen, faults=(str(error),)), ()
+    clock = Clock(about.start, 1.0)
+    intervals = {rule.name: rule.interval for rule in found.rules}
+    return replace(
+        seen,
+        rules=tuple(sorted({rule.name for rule in found.rules if rule.alerting})),
+        alerts=alert_lives(found.samples, clock, intervals, clock.unix(about.duration)),
+        faults=found.faults,
+        statistics=found.statistics,
+    ), found.notes
+
+
+def _progress(scenario: Scenario, elapsed: float) -> Progress:
+    schedule, at = scenario.schedule, np.array([elapsed])
+    rate = float(schedule.rate_at(at)[0])
+    return Progress(
+        elapsed=elapsed,
+        duration=schedule.duration,
+        phase=schedule.phase_at(elapsed).name,
+        rate_target=rate,
+        rate_achieved=rate,
+        intensity=max((float(share[0]) for _, share in schedule.intensity(at)), default=0.0),
+    )

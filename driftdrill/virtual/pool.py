@@ -1,0 +1,119 @@
+"""Counting traffic without drawing each row: what a scrape adds, at a cost that ignores the rate.
+
+A pool holds rows of one state of the world, scored and binned once. n rows drawn from it are the
+sum of whole batches of 64, 128, 256, … rows, one for each binary digit of n, and of single rows for
+the rest: O(log n) additions of the vector that the service counts in. Whatever the rows have in
+common, scores with inputs and inputs with each other, the sums have too. The one approximation is
+the pool's size: n rows are drawn from `POOL` rows, not from the population.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftdrill.virtual.service import ACCEPTED, PREDICT, VirtualService
+from target_service.contract import Floats
+
+POOL = 65_536
+"""Rows of a pool. The share of rows below an edge is known to 0.5 / sqrt(POOL) = 0.002 (one
+standard deviation), a twenty-fifth of the shift of 0.05 from which the shipped rules alarm."""
+
+BATCH = 64
+"""Rows of the smallest batch; fewer are drawn one by one."""
+
+CHUNK = 1024
+"""Scrapes counted at a time: bounds the memory."""
+
+
+@dataclass
+class Pool:
+    """The rows of one state of the world.
+
+    Attributes:
+        bins: (POOL, k) the k elements of the service's vector to which each row adds 1.
+        sums: Element of the vector -> (POOL,) what each row adds to it.
+        width: d, the length of the vector.
+    """
+
+    bins: NDArray[np.intp]
+    sums: dict[int, Floats]
+    width: int
+    _batches: list[Floats] = field(default_factory=list)
+
+    def draw(self, rng: np.random.Generator, sizes: NDArray[np.int64]) -> Floats:
+        """(t, d) what t groups of rows add to the vector, by the (t,) numbers of their rows."""
+        cuts = [*range(0, len(sizes), CHUNK), len(sizes)]
+        return np.concatenate([self._draw(rng, sizes[a:b]) for a, b in pairwise(cuts)])
+
+    def _draw(self, rng: np.random.Generator, sizes: NDArray[np.int64]) -> Floats:
+        rest = sizes % BATCH
+        groups = np.repeat(np.arange(len(sizes)), rest)
+        added = self._count(rng.integers(POOL, size=len(groups)), groups, len(sizes))
+        digits = sizes // BATCH
+        for level in range(int(digits.max(initial=0)).bit_length()):
+            chosen = np.flatnonzero(digits >> level & 1)
+            added[chosen] += self._level(rng, level)[rng.integers(POOL // BATCH, size=len(chosen))]
+        return added
+
+    def _level(self, rng: np.random.Generator, level: int) -> Floats:
+        """(POOL / BATCH, d) what batches of BATCH * 2**level rows add; each the sum of two smaller.
+
+        Every level adds up to the pool's own distribution, each row as often as any other.
+        """
+        if not self._batches:
+            rows = rng.permutation(POOL)
+            self._batches.append(self._count(rows, np.arange(POOL) // BATCH, POOL // BATCH))
+        while len(self._batches) <= level:
+            smaller = rng.permutation(self._batches[-1])
+            self._batches.append(smaller + np.roll(smaller, 1, axis=0))
+        return self._batches[level]
+
+    def _count(self, rows: NDArray[np.int64], groups: NDArray[np.int64], count: int) -> Floats:
+        """(count, d) what (n,) rows of the pool add to the groups, 0 to count - 1, of each."""
+        cells = (groups[:, None] * self.width + self.bins[rows]).ravel()
+        added = np.bincount(cells, minlength=count * self.width).astype(np.float64)
+        added = added.reshape(count, self.width)
+        for element, values in self.sums.items():
+            added[:, element] += np.bincount(groups, weights=values[rows], minlength=count)
+        return added
+
+
+def pool(
+    service: VirtualService,
+    x: Floats,
+    latency: Floats,
+    outcome: NDArray[np.uint8],
+    labelled: NDArray[np.bool_],
+) -> Pool:
+    """A pool of (POOL, d) rows that a service answers.
+
+    Args:
+        service: Scores them.
+        x: The rows, encoded as `Schema` says.
+        latency: (POOL,) seconds that each takes.
+        outcome: (POOL,) what comes true.
+        labelled: (POOL,) whether that is ever reported.
+    """
+    scores = service.model.score(x)
+    values = {("score",): scores, ("latency", "/predict"): latency}
+    values |= {
+        ("feature", name): column
+        for name, column in zip(service.model.schema.names, x.T, strict=True)
+    }
+    bins = [service.bins(value, *key) for key, value in values.items()]
+    bins.append(np.full(POOL, service.position(*PREDICT)))
+    sums = {service.positions[key].stop - 1: np.nan_to_num(v) for key, v in values.items()}
+
+    # An unlabelled row adds nothing: 0 to the sums, and its bins go to the element after the last.
+    nowhere = service.width
+    accepted = np.where(labelled, service.position(*ACCEPTED), nowhere)
+    labelled_bins = np.full(POOL, nowhere)
+    for y in (0, 1):
+        told = labelled & (outcome == y)
+        labelled_bins[told] = service.bins(scores[told], "labelled", str(y))
+        sums[service.positions["labelled", str(y)].stop - 1] = np.where(told, scores, 0.0)
+    return Pool(np.column_stack([*bins, accepted, labelled_bins]), sums, service.width + 1)

@@ -1,0 +1,48 @@
+"""A scenario made longer: its steady phases stretch, its drifts keep their pace."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+
+from scenarios.spec import Scenario
+from simulators.schedule import Schedule
+
+DAY_S = 86_400.0
+
+
+def stretch(scenario: Scenario, days: float) -> Scenario:
+    """The scenario over so many days in all: phases without a drift grow or shrink in proportion.
+
+    Deadlines count from the onset, as before.
+
+    Raises:
+        ValueError: No phase is steady, or the drifting ones alone take longer.
+    """
+    phases = scenario.schedule.phases
+    steady = sum(phase.duration for phase in phases if not phase.drifts)
+    drifting = scenario.schedule.duration - steady
+    if not steady:
+        raise ValueError(f"{scenario.name} drifts all the time: it has no steady phase to stretch")
+    left = days * DAY_S - drifting
+    if left <= 0:
+        raise ValueError(
+            f"{scenario.name} drifts for {drifting / DAY_S:.3g} days, which leaves nothing steady"
+            f" of {days:g}"
+        )
+    factor = left / steady
+    stretched = Schedule(
+        tuple(
+            phase if phase.drifts else replace(phase, duration=phase.duration * factor)
+            for phase in phases
+        )
+    )
+    starts, longer = scenario.schedule.starts, stretched.starts
+
+    def moved(time: float) -> float:
+        phase = min(bisect_right(starts.tolist(), time), len(phases)) - 1
+        pace = 1.0 if phases[phase].drifts else factor
+        return float(longer[phase] + (time - starts[phase]) * pace)
+
+    expects = tuple(replace(expect, onset=moved(expect.onset)) for expect in scenario.expects)
+    return replace(scenario, schedule=stretched, expects=expects)
