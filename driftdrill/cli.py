@@ -14,6 +14,7 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
@@ -36,6 +37,7 @@ console = Console()
 Speed = Annotated[
     float, typer.Option(min=0.1, max=1000, help="Production seconds per real second.")
 ]
+ScenarioName = Annotated[str, typer.Argument(help="A scenario, or the path of its file.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the traffic.")]
 Days = Annotated[
     float | None,
@@ -145,6 +147,52 @@ def run(
     return exit_code(outcomes)
 
 
+@app.command(
+    epilog="Example: `driftdrill record covariate-sudden my-recording`, then"
+    " `driftdrill run --replay my-recording --rules my-rules.yml`"
+)
+def record(
+    name: ScenarioName,
+    folder: Annotated[Path, typer.Argument(help="New or empty folder for the recording.")],
+    live: Annotated[bool, typer.Option("--live", help="On real servers.")] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Without servers; the default.")
+    ] = False,
+    days: Days = None,
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+) -> int:
+    """Keep every series of a drill, to hold other rules against later."""
+    if live and (virtual or days is not None):
+        raise UsageError("--live takes neither --virtual nor --days")
+    if not live:
+        record_drill(find(name), folder, days=days, seed=seed, console=console)
+        return PASS
+    with interruption() as interrupted:
+        verdict = record_live_drill(
+            find(name), folder, speed=speed, seed=seed, interruption=interrupted, console=console
+        )
+    return exit_code([verdict.outcome])
+
+
+@app.command(
+    epilog="Example: `driftdrill export-tests covariate-sudden`, then `promtool test rules`"
+)
+def export_tests(
+    name: ScenarioName,
+    file: Annotated[
+        Path | None, typer.Option(help="File to write. [default: NAME_test.yml]")
+    ] = None,
+    seed: Seed = 0,
+    rules: Rules = None,
+) -> None:
+    """Write a drill as a standard test file for promtool, to keep beside your rules."""
+    scenario = find(name)
+    path = file or Path(f"{scenario.name}_test.yml")
+    export_drill(scenario, path, seed=seed, rules=tuple(rules or RULES), console=console)
+    console.print(f"{path}", highlight=False, soft_wrap=True)
+
+
 @app.command()
 def up(speed: Speed = 60.0) -> int:
     """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
@@ -160,7 +208,7 @@ def list_() -> None:
 
 
 @app.command(epilog="Example: `driftdrill show covariate-gradual`")
-def show(name: Annotated[str, typer.Argument(help="A scenario, or the path of its file.")]) -> None:
+def show(name: ScenarioName) -> None:
     """One scenario, drawn: traffic, drift, and what must fire when."""
     draw(find(name), console)
 
