@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
-from driftdrill.virtual import promtool_engine
+from driftdrill.virtual import blocks_engine, promtool_engine
+from driftdrill.virtual.inline import Inliner
+from driftdrill.virtual.reach import unreachable
 from driftdrill.virtual.recording import METRICS, read_recording
-from driftdrill.virtual.rules import as_loaded, load_groups
+from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
+from driftdrill.virtual.statistics import statistics
+from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span, Timelines
 
 EngineName = Literal["blocks", "promtool"]
@@ -21,6 +27,7 @@ def evaluate(
     tools: Tools,
     work: Path,
     engine: EngineName = "blocks",
+    interruption: Interruption | None = None,
 ) -> Timelines:
     """Evaluate rule files over a recording.
 
@@ -29,16 +36,36 @@ def evaluate(
         rules: Rule files, in the order of evaluation.
         tools: Prometheus and promtool.
         work: New or empty folder for everything that the tools read and write.
-        engine: `promtool` is Prometheus' own rule code; `blocks` answers the same, much faster.
+        engine: `promtool` is Prometheus' own rule code, and slow. `blocks` answers the same, and
+            leaves to promtool by itself the rules of which that is not certain.
+        interruption: Ends the wait for Prometheus.
 
     Raises:
         UsageError: The folder holds no recording, or a rule file is not valid.
         EngineError: A rule cannot be evaluated, or not every evaluation took place.
         RigError: Prometheus did not start, or died.
     """
-    about = read_recording(recording)
+    about, metrics = read_recording(recording), recording / METRICS
     groups = load_groups(rules, about.evaluation_interval, tools.promtool)
     span = Span(round(about.start * 1000), round(about.duration * 1000))
-    metrics = recording / METRICS
-    samples = promtool_engine.evaluate(groups, metrics, span, tools.promtool, work)
-    return Timelines(samples, as_loaded(groups))
+    inliner = Inliner(groups, span.start)
+    alerts = blocks_engine.alert_queries(groups, inliner)
+    fast = [a for a in alerts if a.query is not None] if engine == "blocks" else []
+    exact = [alert for alert in alerts if alert not in fast]
+    work.mkdir(parents=True, exist_ok=True)
+    with (
+        Store(metrics, tools, work, interruption or Interruption()) as store,
+        closing(store.client()) as prometheus,
+    ):
+        samples = blocks_engine.evaluate(fast, prometheus, span)
+        faults = unreachable(alerts, inliner, prometheus, span)
+        drawn = statistics(alerts, inliner, prometheus, span)
+    if exact:
+        needed = needed_by(groups, {alert.place for alert in exact})
+        samples += promtool_engine.evaluate(needed, metrics, span, tools.promtool, work)
+    notes = [
+        f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
+        for alert in exact
+        if engine == "blocks"
+    ]
+    return Timelines(samples, as_loaded(groups), tuple(notes), faults, drawn)

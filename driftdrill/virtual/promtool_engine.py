@@ -21,9 +21,9 @@ from driftdrill.promapi import Series
 from driftdrill.rig.tools import Tool
 from driftdrill.scaling import unscalable
 from driftdrill.virtual import gotext
-from driftdrill.virtual.timelines import EngineError, Span
 from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.rules import ALERTS, Group, words
+from driftdrill.virtual.timelines import EngineError, Span
 
 SENTINEL = "DriftdrillSentinel"
 """An alert that always fires. A rule that fails empties promtool's answer, and this shows it."""
@@ -110,9 +110,7 @@ def _stages(groups: Sequence[Group]) -> list[list[Group]]:
         for interval, stage in stages.items()
     }
     reads_from = {
-        interval: {
-            other for other in stages if other != interval and writers[other] & _read(stage)
-        }
+        interval: {other for other in stages if other != interval and writers[other] & _read(stage)}
         for interval, stage in stages.items()
     }
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from driftdrill.scaling import milliseconds
 ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 """Series that Prometheus writes for every alerting rule."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`', re.DOTALL)
+_LITERAL = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
+_STRING = re.compile(_LITERAL, re.DOTALL)
+_STRING_OR_OPEN_STEP = re.compile(rf"{_LITERAL}|:\s*\]", re.DOTALL)
 _NAME = re.compile(r"[a-zA-Z_:][\w:]*", re.ASCII)
 _PLAIN_KEYS = {"name", "interval", "rules"}
 
@@ -55,7 +57,7 @@ class Group:
         interval: Milliseconds between two evaluations.
         plain: Whether it has nothing but a name, an interval and rules; no `limit`, `query_offset`
             or `labels`.
-        document: As in the file.
+        document: As in the file, with each rule's `expr` as in `rules`.
     """
 
     file: Path
@@ -103,21 +105,23 @@ def _groups(path: Path, interval: float, promtool: Tool) -> Iterator[Group]:
     # As Prometheus reads a file, every label is text: `yes` is not True.
     texts = (yaml.load(text, Loader=yaml.BaseLoader) or {}).get("groups") or []  # noqa: S506
     for document, group in zip(documents, texts, strict=True):
+        rules = tuple(_rule(rule, interval) for rule in group.get("rules") or [])
+        told = zip(document.get("rules") or [], rules, strict=True)
         yield Group(
             file=path,
             name=group["name"],
             interval=_duration(group.get("interval")) or round(interval * 1000),
-            rules=tuple(map(_rule, group.get("rules") or [])),
+            rules=rules,
             plain=set(group) <= _PLAIN_KEYS,
-            document=document,
+            document={**document, "rules": [{**raw, "expr": r.expr} for raw, r in told]},
         )
 
 
-def _rule(raw: Mapping[str, Any]) -> GroupRule:
+def _rule(raw: Mapping[str, Any], interval: float) -> GroupRule:
     return GroupRule(
         name=raw.get("alert") or raw["record"],
         alerting="alert" in raw,
-        expr=raw["expr"],
+        expr=_with_steps(raw["expr"], interval),
         labels=raw.get("labels") or {},
         hold=_duration(raw.get("for")),
         keep_firing_for=_duration(raw.get("keep_firing_for")),
@@ -128,6 +132,43 @@ def _duration(text: str | None) -> int:
     return milliseconds(text) if text else 0
 
 
+def _with_steps(expr: str, interval: float) -> str:
+    """The expression with the step of each subquery told: the default is the global interval."""
+    step = f":{round(interval * 1000)}ms]"
+    return _STRING_OR_OPEN_STEP.sub(lambda m: step if m[0].startswith(":") else m[0], expr)
+
+
 def words(expr: str) -> set[str]:
     """Every name in an expression: of metrics, labels and functions."""
     return set(_NAME.findall(_STRING.sub("", expr)))
+
+
+def needed_by(groups: Sequence[Group], alerts: set[int]) -> tuple[Group, ...]:
+    """The groups with no rules but some alerts, and those that record what they read.
+
+    Args:
+        groups: In the order of evaluation.
+        alerts: The alerts' numbers in that order.
+    """
+    rules = [rule for group in groups for rule in group.rules]
+    kept, found = set[int](), alerts
+    while found:
+        kept |= found
+        read = {word for number in found for word in words(rules[number].expr)}
+        everything = read & {"__name__", *ALERTS}
+        found = {
+            number for number, rule in enumerate(rules) if everything or rule.name in read
+        } - kept
+    parts, first = [], 0
+    for group in groups:
+        parts.append(_only(group, [n - first for n in sorted(kept) if n >= first]))
+        first += len(group.rules)
+    return tuple(part for part in parts if part.rules)
+
+
+def _only(group: Group, numbers: Sequence[int]) -> Group:
+    """The group with no rules but some."""
+    kept = [number for number in numbers if number < len(group.rules)]
+    documents = [group.document["rules"][number] for number in kept]
+    rules = tuple(group.rules[number] for number in kept)
+    return replace(group, rules=rules, document={**group.document, "rules": documents})

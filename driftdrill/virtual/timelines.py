@@ -47,3 +47,8 @@ class Span:
     def instants(self, interval: int) -> range:
         """Unix milliseconds of the evaluations, `interval` milliseconds apart."""
         return range(self.start, self.start + self.duration + 1, interval)
+
+    def coarse(self, interval: int, points: int) -> range:
+        """About `points` of those evaluations, evenly spaced; all when there are fewer."""
+        instants = self.instants(interval)
+        return instants[:: max(len(instants) // points, 1)]

@@ -1,0 +1,45 @@
+"""What each alert compares, over a whole recording, for drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from driftdrill.promapi import Clock, Prometheus, to_curve, watched
+from driftdrill.verdict import Curve, Statistic
+from driftdrill.virtual.blocks_engine import AlertQuery
+from driftdrill.virtual.inline import CannotInlineError, Inliner
+from driftdrill.virtual.timelines import Span
+
+CURVE_POINTS = 240
+
+
+def statistics(
+    alerts: Sequence[AlertQuery], inliner: Inliner, prometheus: Prometheus, span: Span
+) -> tuple[Statistic, ...]:
+    """Both sides of every comparison, at up to 240 of the evaluations.
+
+    Those that cannot be inlined are left out: they are for drawing alone.
+    """
+    return tuple(
+        found for alert in alerts for found in _statistics(alert, inliner, prometheus, span)
+    )
+
+
+def _statistics(
+    alert: AlertQuery, inliner: Inliner, prometheus: Prometheus, span: Span
+) -> Iterator[Statistic]:
+    clock = Clock(span.start / 1000, 1.0)
+    step = span.coarse(alert.group.interval, CURVE_POINTS)
+
+    def curves(expression: str) -> tuple[Curve, ...]:
+        query = inliner.inline(expression, alert.place, alert.group)
+        found = prometheus.curves(query, step.start / 1000, step[-1] / 1000, step.step / 1000)
+        return tuple(to_curve(series, clock, expression) for series in found)
+
+    if alert.query is None:
+        return
+    for statistic, threshold in watched(alert.rule.expr):
+        try:
+            yield Statistic(alert.rule.name, statistic, curves(statistic), curves(threshold))
+        except CannotInlineError:
+            continue
