@@ -76,6 +76,7 @@ def virtual_drill(
                 seed=seed,
                 days=days,
                 wanted=read_by(rules),
+                portable=False,
                 tools=find_tools(),
                 show=line.update,
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from driftdrill.drill import RULES, drill
+from driftdrill.drill import RULES, default_out, drill
 from driftdrill.report.progress import ProgressLine
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import find_tools
@@ -31,6 +31,7 @@ def record_drill(
             seed=seed,
             days=days,
             wanted=everything,
+            portable=True,
             tools=find_tools(),
             show=line.update,
         )
@@ -45,20 +46,19 @@ def record_live_drill(
     interruption: Interruption,
     console: Console,
 ) -> Verdict:
-    """Keep every series of a live drill, on the clock of production."""
+    """Run a live drill, and keep every series of it on the clock of production."""
     new_folder(folder)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        out = Path(work) / "drill"
-        verdict = drill(
-            scenario,
-            speed=speed,
-            seed=seed,
-            out=out,
-            rules=RULES,
-            interruption=interruption,
-            console=console,
-        )
-        record_live(scenario, verdict, out, folder, find_tools().promtool)
+    out = default_out(scenario.name)
+    verdict = drill(
+        scenario,
+        speed=speed,
+        seed=seed,
+        out=out,
+        rules=RULES,
+        interruption=interruption,
+        console=console,
+    )
+    record_live(scenario, verdict, out, folder, find_tools().promtool)
     return verdict
 
 
@@ -74,6 +74,7 @@ def export_drill(
             seed=seed,
             days=None,
             wanted=read_by(rules),
+            portable=False,
             tools=find_tools(),
             show=line.update,
         )

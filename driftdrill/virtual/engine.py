@@ -12,7 +12,7 @@ from driftdrill.rig.tools import Tools
 from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.reach import unreachable
-from driftdrill.virtual.recording import METRICS, read_recording
+from driftdrill.virtual.recording import metrics_file, read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
 from driftdrill.virtual.statistics import statistics
 from driftdrill.virtual.store import Store
@@ -45,16 +45,18 @@ def evaluate(
         EngineError: A rule cannot be evaluated, or not every evaluation took place.
         RigError: Prometheus did not start, or died.
     """
-    about, metrics = read_recording(recording), recording / METRICS
+    about = read_recording(recording)
     groups = load_groups(rules, about.evaluation_interval, tools.promtool)
     span = Span(round(about.start * 1000), round(about.duration * 1000))
     inliner = Inliner(groups, span.start)
     alerts = blocks_engine.alert_queries(groups, inliner)
-    fast = [a for a in alerts if a.query is not None] if engine == "blocks" else []
-    exact = [alert for alert in alerts if alert not in fast]
+    # Alerts of one name stay together: promtool's answer does not tell them apart.
+    names = {a.rule.name for a in alerts if a.query is None or engine == "promtool"}
+    fast = [alert for alert in alerts if alert.rule.name not in names]
+    exact = [alert for alert in alerts if alert.rule.name in names]
     work.mkdir(parents=True, exist_ok=True)
     with (
-        Store(metrics, tools, work, interruption or Interruption()) as store,
+        Store(recording, tools, work, interruption or Interruption()) as store,
         closing(store.client()) as prometheus,
     ):
         samples = blocks_engine.evaluate(fast, prometheus, span)
@@ -62,10 +64,12 @@ def evaluate(
         drawn = statistics(alerts, inliner, prometheus, span)
     if exact:
         needed = needed_by(groups, {alert.place for alert in exact})
-        samples += promtool_engine.evaluate(needed, metrics, span, tools.promtool, work)
+        metrics = metrics_file(recording)
+        found = promtool_engine.evaluate(needed, metrics, span, tools.promtool, work)
+        samples += tuple(series for series in found if series.labels["alertname"] in names)
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
         for alert in exact
-        if engine == "blocks"
+        if alert.query is None and engine == "blocks"
     ]
     return Timelines(samples, as_loaded(groups), tuple(notes), faults, drawn)

@@ -15,7 +15,7 @@ import yaml
 
 from driftdrill.virtual.gotext import quoted
 from driftdrill.virtual.openmetrics import read_series
-from driftdrill.virtual.recording import METRICS, read_recording, recorded_scenario
+from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
 from scenarios.spec import Scenario
 
 
@@ -44,7 +44,7 @@ def export_tests(recording: Path, rules: Sequence[Path], path: Path) -> None:
                 "interval": f"{step}ms",
                 "input_series": [
                     {"series": series, "values": _values(samples, about.start * 1000, step)}
-                    for series, samples in read_series(recording / METRICS)
+                    for series, samples in read_series(metrics_file(recording))
                 ],
                 "promql_expr_test": list(_tests(scenario, alerts)),
             }

@@ -20,7 +20,8 @@ from driftdrill.rig.tools import Tool
 from driftdrill.verdict import Verdict
 from driftdrill.virtual import gotext
 from driftdrill.virtual.observe import SCRAPE_INTERVAL_S
-from driftdrill.virtual.recording import START, Family, Recording, write_recording
+from driftdrill.virtual.recording import START, Recording, write_recording
+from driftdrill.virtual.samples import Family
 from scenarios.spec import Scenario
 
 _Sampled = dict[str, dict[int, float]]
@@ -56,7 +57,7 @@ def record_live(
         versions=verdict.versions,
     )
     sampled = _sampled(_dump(promtool, out / "prometheus"), clock, duration)
-    write_recording(folder, recording, scenario, _families(sampled))
+    write_recording(folder, recording, scenario, _families(sampled), portable=True)
 
 
 def _dump(promtool: Tool, tsdb: Path) -> Iterator[str]:

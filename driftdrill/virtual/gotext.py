@@ -44,6 +44,16 @@ def series(labels: Mapping[str, str]) -> str:
     return f"{labels.get(NAME, '')}{{{','.join(inside)}}}"
 
 
+def labels(series: str) -> dict[str, str]:
+    r"""The labels, metric name included, of a series as PromQL writes it.
+
+    >>> labels('x{a="b\\""}')
+    {'__name__': 'x', 'a': 'b"'}
+    """
+    name, _, inside = series.partition("{")
+    return {NAME: name} | {_word(key): _word(value) for key, value in _PAIR.findall(inside)}
+
+
 def quoted(text: str) -> str:
     """A string literal that Go and PromQL read."""
     return json.dumps(text, ensure_ascii=False)

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from driftdrill.models import artifact
-from driftdrill.promapi import Clock, alert_lives
+from driftdrill.promapi import Clock, PrometheusError, alert_lives
 from driftdrill.report.progress import Progress
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.tools import Tools
@@ -38,6 +38,7 @@ def record(
     seed: int,
     days: float | None,
     wanted: Wanted,
+    portable: bool,
     tools: Tools,
     show: Callable[[Progress], None],
 ) -> None:
@@ -49,6 +50,7 @@ def record(
         seed: Of the traffic.
         days: What to stretch the drill to; None is as it is.
         wanted: Which series to keep.
+        portable: Whether to keep them as text, for others to read.
         tools: Named among the versions.
         show: Called with where the simulation is.
 
@@ -75,7 +77,7 @@ def record(
         versions=versions(tools),
     )
     families = service.exposition.families(START + history.scrapes, history.counted, wanted)
-    write_recording(folder, recording, scenario, families)
+    write_recording(folder, recording, scenario, families, portable)
 
 
 def observe(
@@ -104,7 +106,7 @@ def observe(
     )
     try:
         found = evaluate(recording, rules, tools, work, engine)
-    except (EngineError, RigError) as error:
+    except (EngineError, PrometheusError, RigError) as error:
         return replace(seen, faults=(str(error),)), ()
     clock = Clock(about.start, 1.0)
     intervals = {rule.name: rule.interval for rule in found.rules}

@@ -1,33 +1,36 @@
-"""A recording: the series of one drill as OpenMetrics text, and what it takes to judge them again.
+"""A recording: the series of one drill, and what it takes to judge them again.
 
-A folder of three files: `metrics.om`, which `promtool tsdb create-blocks-from openmetrics` reads;
-`recording.json`; and `scenario.yaml`, the drill as it was recorded.
+A folder of three files: the series; `recording.json`; and `scenario.yaml`, the drill as in its
+file. The series are `metrics.om`, OpenMetrics text that promtool reads, or, while a drill runs,
+`samples.npz`.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from driftdrill.rig.errors import UsageError
 from driftdrill.verdict import Requests
+from driftdrill.virtual.openmetrics import read_series
+from driftdrill.virtual.samples import Family, Series, load_families, save, write_openmetrics
 from scenarios.spec import Scenario, load
 from scenarios.stretch import stretch
-from target_service.contract import Floats
 
 METRICS = "metrics.om"
+_ARRAYS = "samples.npz"
 _ABOUT = "recording.json"
 _SCENARIO = "scenario.yaml"
 
-START = 1_684_864_800.0 + 3600.0
-"""Unix time of production time 0: an hour into a TSDB block of whatever duration.
+START = 1_684_868_400.0
+"""Unix time of production time 0, a whole hour.
 
-Blocks start at multiples of their duration, which is 2 h times a power of 3. This is a multiple of
-the seventh, so that a drill of months lies in one block, and the file is read but once.
+An hour into a TSDB block of whatever duration, for blocks start at multiples of 2 h times a power
+of 3: promtool, which reads all of the text again for every block, makes one of a drill of months.
 """
 
 EVALUATION_INTERVAL_S = 60.0
@@ -60,21 +63,6 @@ class Recording(msgspec.Struct, frozen=True):
     versions: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Family:
-    """The series of one metric family.
-
-    Attributes:
-        name: As after `# TYPE`: a counter's without its `_total`.
-        kind: Its OpenMetrics type.
-        series: Each series' name with its labels, in PromQL's notation; unix times; values.
-    """
-
-    name: str
-    kind: str
-    series: Iterable[tuple[str, Floats, Floats]]
-
-
 def new_folder(folder: Path) -> None:
     """Make a folder; UsageError when it has something in it: two drills must not mix."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -83,22 +71,51 @@ def new_folder(folder: Path) -> None:
 
 
 def write_recording(
-    folder: Path, recording: Recording, scenario: Scenario, families: Iterable[Family]
+    folder: Path,
+    recording: Recording,
+    scenario: Scenario,
+    families: Iterable[Family],
+    portable: bool,
 ) -> None:
     """Write a recording into a new or empty folder.
+
+    Args:
+        folder: Where.
+        recording: What is recorded.
+        scenario: The drill as in its file.
+        families: The series.
+        portable: Write text that anything can read; else arrays, which we read much faster.
 
     Raises:
         UsageError: The folder has something in it.
     """
     new_folder(folder)
     shutil.copyfile(scenario.path, folder / _SCENARIO)
-    with (folder / METRICS).open("w", encoding="utf-8") as file:
-        for family in families:
-            file.write(f"# TYPE {family.name} {family.kind}\n")
-            for series, times, values in family.series:
-                file.write(_lines(series, times, values))
-        file.write("# EOF\n")
+    if portable:
+        write_openmetrics(folder / METRICS, families)
+    else:
+        save(folder / _ARRAYS, families)
     (folder / _ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(recording)) + b"\n")
+
+
+def recorded_series(folder: Path) -> Iterator[Series]:
+    """Every series of a recording, one at a time."""
+    if (folder / _ARRAYS).exists():
+        yield from (
+            series for family in load_families(folder / _ARRAYS) for series in family.series
+        )
+        return
+    for series, samples in read_series(folder / METRICS):
+        times = np.array([time for time, _ in samples]) / 1000
+        yield series, times, np.array([float(value) for _, value in samples])
+
+
+def metrics_file(folder: Path) -> Path:
+    """A recording's OpenMetrics text, made of its arrays when it has none yet."""
+    path = folder / METRICS
+    if not path.exists():
+        write_openmetrics(path, load_families(folder / _ARRAYS))
+    return path
 
 
 def read_recording(folder: Path) -> Recording:
@@ -113,11 +130,3 @@ def recorded_scenario(folder: Path) -> Scenario:
     """The drill that a recording is of, as long as it was when it was recorded."""
     scenario, days = load(folder / _SCENARIO), read_recording(folder).days
     return scenario if days is None else stretch(scenario, days)
-
-
-def _lines(series: str, times: Floats, values: Floats) -> str:
-    stamps = [f" {time:.15g}\n" for time in times.tolist()]
-    whole = (values == values.round()).all() and (abs(values) < 2**53).all()
-    numbers = map(str, values.astype("int64").tolist()) if whole else map(repr, values.tolist())
-    lines = [number + stamp for number, stamp in zip(numbers, stamps, strict=True)]
-    return "".join(["", *(f"{series} {line}" for line in lines)])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftdrill.rig.configs import JOB
-from driftdrill.virtual.recording import Family
+from driftdrill.virtual.samples import Family
 from driftdrill.virtual.selectors import Wanted
 from target_service.contract import Floats
 from target_service.metrics import LATENCY_EDGES, ModelMetrics

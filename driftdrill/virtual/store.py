@@ -1,8 +1,7 @@
-"""A recording inside a Prometheus: written into blocks by promtool, served on the loopback."""
+"""A recording inside a Prometheus of its own, on the loopback."""
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,37 +9,42 @@ from typing import Self
 
 from driftdrill.promapi import Prometheus
 from driftdrill.rig import readiness
-from driftdrill.rig.errors import RigError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.tools import Tools
+from driftdrill.virtual.gotext import labels
+from driftdrill.virtual.recording import recorded_series
+from driftdrill.virtual.remote_write import push
 
 _READY_LIMIT_S = 60.0
 _QUERY_LIMIT_S = 3600.0
 
-_BLOCK = "800h"
-"""promtool reads the whole file again for every block, so blocks are as long as a drill is."""
+_BLOCK = "100000h"
+"""All samples stay in the open block, which takes those of half its duration in any order."""
 
 
 class Store:
     """Prometheus on a recording's samples; a context manager.
 
     Args:
-        metrics: OpenMetrics text with timestamps.
-        tools: Prometheus and promtool.
-        work: Folder for blocks, configuration and log.
+        recording: Its folder.
+        tools: Prometheus.
+        work: Folder for data, configuration and log.
         interruption: Ends the wait for Prometheus.
 
     Attributes, inside the `with` block:
         url: Base URL of Prometheus.
 
     Raises:
-        RigError: promtool cannot write the blocks, or Prometheus did not start.
+        RigError: Prometheus did not start.
+        PrometheusError: It did not take the samples.
     """
 
-    def __init__(self, metrics: Path, tools: Tools, work: Path, interruption: Interruption) -> None:
-        self._metrics = metrics
+    def __init__(
+        self, recording: Path, tools: Tools, work: Path, interruption: Interruption
+    ) -> None:
+        self._recording = recording
         self._tools = tools
         self._work = work.resolve()
         self._interruption = interruption
@@ -49,8 +53,9 @@ class Store:
     def __enter__(self) -> Self:
         self._work.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            _write_blocks(self._metrics, self._data, self._tools.promtool.path)
             self._serve(stack)
+            recorded = recorded_series(self._recording)
+            push(self.url, ((labels(series), times, values) for series, times, values in recorded))
             self._stack = stack.pop_all()
         return self
 
@@ -62,10 +67,6 @@ class Store:
     ) -> None:
         self._stack.close()
 
-    @property
-    def _data(self) -> Path:
-        return self._work / "blocks"
-
     def client(self) -> Prometheus:
         """A connection to the server, for the caller to close."""
         return Prometheus(self.url, timeout=_QUERY_LIMIT_S)
@@ -76,7 +77,10 @@ class Store:
         config.write_text("{}\n")
         flags = [
             f"--config.file={config}",
-            f"--storage.tsdb.path={self._data}",
+            f"--storage.tsdb.path={self._work / 'data'}",
+            f"--storage.tsdb.min-block-duration={_BLOCK}",
+            f"--storage.tsdb.max-block-duration={_BLOCK}",
+            "--web.enable-remote-write-receiver",
             "--storage.tsdb.retention.time=100y",
             f"--web.listen-address={port.address}",
             "--query.max-samples=1000000000",
@@ -89,18 +93,3 @@ class Store:
         self.url = f"http://{port.address}"
         ready = readiness.answers(f"{self.url}/-/ready")
         readiness.wait([process], ready, _READY_LIMIT_S, self._interruption)
-
-
-def _write_blocks(metrics: Path, folder: Path, promtool: Path) -> None:
-    done = subprocess.run(
-        [
-            promtool, "tsdb", "create-blocks-from", "openmetrics",
-            f"--max-block-duration={_BLOCK}", "--quiet", metrics.resolve(), folder,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip()[-2000:]
-        raise RigError(f"promtool cannot write {metrics} into blocks: {said}")

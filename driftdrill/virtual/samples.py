@@ -1,0 +1,89 @@
+"""The series of a recording: as arrays in a file of our own, and as OpenMetrics text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from target_service.contract import Floats
+
+Series = tuple[str, Floats, Floats]
+"""A series' name with its labels, in PromQL's notation; (n,) unix times, ascending; (n,) values."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The series of one metric family.
+
+    Attributes:
+        name: As after `# TYPE`: a counter's without its `_total`.
+        kind: Its OpenMetrics type.
+    """
+
+    name: str
+    kind: str
+    series: Iterable[Series]
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """Where a series is: in row `row` of the array of all series with the times number `grid`."""
+
+    family: str
+    kind: str
+    series: str
+    grid: int
+    row: int
+
+
+def save(path: Path, families: Iterable[Family]) -> None:
+    """Write series as arrays, one for all those that were sampled at the same times."""
+    grids: dict[bytes, tuple[int, Floats, list[Floats]]] = {}
+    rows = []
+    for family in families:
+        for series, times, values in family.series:
+            grid, _, stack = grids.setdefault(times.tobytes(), (len(grids), times, []))
+            rows.append(_Row(family.name, family.kind, series, grid, len(stack)))
+            stack.append(values)
+    arrays: dict[str, Any] = {"index": np.frombuffer(msgspec.json.encode(rows), dtype=np.uint8)}
+    for grid, times, stack in grids.values():
+        arrays |= {f"times_{grid}": times, f"values_{grid}": np.array(stack)}
+    np.savez(path, **arrays)
+
+
+def load_families(path: Path) -> Iterator[Family]:
+    """What `save` wrote, in its order."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    index = msgspec.json.decode(arrays["index"].tobytes(), type=list[_Row])
+    for (name, kind), rows in groupby(index, lambda row: (row.family, row.kind)):
+        yield Family(
+            name,
+            kind,
+            (
+                (r.series, arrays[f"times_{r.grid}"], arrays[f"values_{r.grid}"][r.row])
+                for r in rows
+            ),
+        )
+
+
+def write_openmetrics(path: Path, families: Iterable[Family]) -> None:
+    """Write series as OpenMetrics text with timestamps, one series after the other."""
+    with path.open("w", encoding="utf-8") as file:
+        for family in families:
+            file.write(f"# TYPE {family.name} {family.kind}\n")
+            for series, times, values in family.series:
+                file.write(_lines(series, times, values))
+        file.write("# EOF\n")
+
+
+def _lines(series: str, times: Floats, values: Floats) -> str:
+    stamps = [f" {time:.15g}\n" for time in times.tolist()]
+    whole = (values == values.round()).all() and (abs(values) < 2**53).all()
+    numbers = map(str, values.astype(np.int64).tolist()) if whole else map(repr, values.tolist())
+    return "".join(f"{series} {v}{stamp}" for v, stamp in zip(numbers, stamps, strict=True))

@@ -1,0 +1,86 @@
+"""Series on their way into a recording, out of it, and into Prometheus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from driftdrill.promapi import PrometheusError
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.tools import find_tools
+from driftdrill.virtual import gotext
+from driftdrill.virtual.recording import (
+    START,
+    Recording,
+    metrics_file,
+    recorded_series,
+    write_recording,
+)
+from driftdrill.virtual.remote_write import push
+from driftdrill.virtual.samples import Family
+from driftdrill.virtual.store import Store
+from scenarios.spec import find
+
+TIMES = START + 7.5 + 15.0 * np.arange(500)
+FAMILIES = (
+    Family(
+        "requests",
+        "counter",
+        (
+            ('requests_total{code="200"}', TIMES, np.arange(500) * 3e12),
+            ('requests_total{code="5\\"0\\\\0 é"}', TIMES[::16], np.zeros(32)),
+        ),
+    ),
+    Family("score", "gauge", (("score{}", TIMES, np.linspace(-1, 1, 500) / 3),)),
+)
+ABOUT = Recording("steady", 0, 7500.0, 15.0)
+
+
+def write(folder: Path, portable: bool) -> Path:
+    write_recording(folder, ABOUT, find("steady"), FAMILIES, portable)
+    return folder
+
+
+def held(series) -> dict:
+    return {name: (times.tolist(), values.tolist()) for name, times, values in series}
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_a_recording_gives_back_every_sample(portable, tmp_path):
+    expected = held(series for family in FAMILIES for series in family.series)
+    assert held(recorded_series(write(tmp_path / "r", portable))) == expected
+
+
+def test_arrays_become_the_same_text(tmp_path):
+    text, arrays = (metrics_file(write(tmp_path / str(p), p)).read_bytes() for p in (True, False))
+    assert text == arrays
+    assert text.startswith(b'# TYPE requests counter\nrequests_total{code="200"} 0 1684868407.5\n')
+    assert text.endswith(b"# EOF\n")
+
+
+def test_prometheus_takes_every_sample_over_remote_write(tmp_path):
+    recording = write(tmp_path / "r", portable=False)
+    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
+        client = store.client()
+        asked = {"query": '{__name__=~".+"}[3h]', "time": str(TIMES[-1])}
+        answer = client.get("query", asked)["result"]
+        client.close()
+    found = {
+        frozenset(series["metric"].items()): [(t, float(v)) for t, v in series["values"]]
+        for series in answer
+    }
+    expected = {
+        frozenset(gotext.labels(name).items()): list(zip(times, values, strict=True))
+        for name, (times, values) in held(recorded_series(recording)).items()
+    }
+    assert found == expected
+
+
+def test_what_prometheus_does_not_take_is_said(tmp_path):
+    recording = write(tmp_path / "r", portable=False)
+    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
+        again = ({"__name__": "score"}, TIMES, np.full(500, 7.0))
+        with pytest.raises(PrometheusError, match="took no samples"):
+            push(store.url, [again])
