@@ -35,6 +35,7 @@ fmt: $(BIN)/.installed-dev  ## Format the code
 
 bench: setup  ## Print the benchmarks' figures
 	$(BIN)/python benchmarks/instrumentation.py
+	$(BIN)/python benchmarks/replay.py
 
 clean:  ## Remove everything that was installed, built or recorded here
 	rm -rf .venv build runs *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
