@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from driftdrill.promapi import Prometheus, PrometheusError, Series
-from driftdrill.virtual.inline import CannotInlineError, Inliner
+from driftdrill.promapi import Prometheus, Series
+from driftdrill.virtual.inline import Inliner
+from driftdrill.virtual.queries import Inlined, at_every_evaluation
+from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.states import AlertStates, Labels
 from driftdrill.virtual.timelines import EngineError, Span
-
-MAX_POINTS = 11_000
-"""Points per series that Prometheus answers in one query."""
-
-_PARALLEL = 2
-"""Queries at once: Prometheus evaluates each on one processor."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +47,9 @@ def alert_queries(groups: Sequence[Group], inliner: Inliner) -> tuple[AlertQuery
 
 
 def _inlined(place: int, group: Group, rule: GroupRule, inliner: Inliner) -> AlertQuery:
+    if any("{{" in value for value in rule.labels.values()):
+        return AlertQuery(place, group, rule, None, "its labels are templates")
     try:
-        if any("{{" in value for value in rule.labels.values()):
-            raise CannotInlineError("its labels are templates")
         return AlertQuery(place, group, rule, inliner.inline(rule.expr, place, group))
     except CannotInlineError as error:
         return AlertQuery(place, group, rule, None, str(error))
@@ -76,14 +71,12 @@ def evaluate(
     Raises:
         EngineError: A rule cannot be evaluated.
     """
-    asked = [(alert, part) for alert in alerts for part in _parts(alert, span)]
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        answers = list(pool.map(lambda one: _ask(one[0], one[1], prometheus), asked))
-    holding: defaultdict[int, _Holding] = defaultdict(lambda: defaultdict(set))
-    for (alert, _), answer in zip(asked, answers, strict=True):
-        _collect(alert, answer, holding[alert.place])
+    rules = [Inlined(alert.rule, alert.group, str(alert.query)) for alert in alerts]
+    answers = at_every_evaluation(rules, prometheus, span)
     return tuple(
-        series for alert in alerts for series in _timelines(alert, holding[alert.place], span)
+        series
+        for alert, answer in zip(alerts, answers, strict=True)
+        for series in _timelines(alert, _holding(alert, answer), span)
     )
 
 
@@ -91,25 +84,9 @@ _Holding = defaultdict[int, set[Labels]]
 """The labels of the alert instances whose expression holds, by unix milliseconds."""
 
 
-def _parts(alert: AlertQuery, span: Span) -> Iterator[range]:
-    instants = span.instants(alert.group.interval)
-    for first in range(0, len(instants), MAX_POINTS):
-        yield instants[first : first + MAX_POINTS]
-
-
-def _ask(alert: AlertQuery, instants: range, prometheus: Prometheus) -> list[Series]:
-    try:
-        return prometheus.curves(
-            str(alert.query), instants[0] / 1000, instants[-1] / 1000, instants.step / 1000
-        )
-    except PrometheusError as error:
-        raise EngineError(
-            f"rule {alert.rule.name} of {alert.group.file} cannot be evaluated: {error}"
-        ) from None
-
-
-def _collect(alert: AlertQuery, answer: Sequence[Series], holding: _Holding) -> None:
-    """Add the instances in an answer, by their labels as alerts."""
+def _holding(alert: AlertQuery, answer: Sequence[Series]) -> _Holding:
+    """The instances in an answer, by their labels as alerts."""
+    holding: _Holding = defaultdict(set)
     for series in answer:
         labels = {**series.labels, **alert.rule.labels, "alertname": alert.rule.name}
         instance = frozenset((name, value) for name, value in labels.items() if value)
@@ -121,6 +98,7 @@ def _collect(alert: AlertQuery, answer: Sequence[Series], holding: _Holding) -> 
                     " its labels make two alerts the same"
                 )
             held.add(instance)
+    return holding
 
 
 def _timelines(alert: AlertQuery, holding: _Holding, span: Span) -> Iterator[Series]:

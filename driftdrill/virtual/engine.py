@@ -7,13 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from driftdrill.promapi import Series
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
 from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.reach import unreachable
+from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import metrics_file, read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
+from driftdrill.virtual.stages import store_shared
 from driftdrill.virtual.statistics import statistics
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span, Timelines
@@ -48,18 +51,25 @@ def evaluate(
     about = read_recording(recording)
     groups = load_groups(rules, about.evaluation_interval, tools.promtool)
     span = Span(round(about.start * 1000), round(about.duration * 1000))
-    inliner = Inliner(groups, span.start)
+    recorders = Recorders(groups, span.start)
+    inliner = Inliner(recorders)
     alerts = blocks_engine.alert_queries(groups, inliner)
     # Alerts of one name stay together: promtool's answer does not tell them apart.
     names = {a.rule.name for a in alerts if a.query is None or engine == "promtool"}
-    fast = [alert for alert in alerts if alert.rule.name not in names]
     exact = [alert for alert in alerts if alert.rule.name in names]
     work.mkdir(parents=True, exist_ok=True)
     with (
         Store(recording, tools, work, interruption or Interruption()) as store,
         closing(store.client()) as prometheus,
     ):
-        samples = blocks_engine.evaluate(fast, prometheus, span)
+        samples: tuple[Series, ...] = ()
+        if engine == "blocks":
+            stored = store_shared(groups, recorders, prometheus, span)
+            queries = blocks_engine.alert_queries(
+                groups, Inliner(Recorders(groups, span.start, stored))
+            )
+            fast = [query for query in queries if query.rule.name not in names]
+            samples = blocks_engine.evaluate(fast, prometheus, span)
         faults = unreachable(alerts, inliner, prometheus, span)
         drawn = statistics(alerts, inliner, prometheus, span)
     if exact:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import promql_parser as promql
@@ -21,12 +20,21 @@ from driftdrill.virtual.filters import (
     Matchers,
     divide,
     holds,
-    sign,
     through_aggregation,
     through_operator,
 )
 from driftdrill.virtual.gotext import NAME, quoted
-from driftdrill.virtual.rules import ALERTS, Group, GroupRule, words
+from driftdrill.virtual.promql_text import (
+    is_scalar,
+    keeps_names,
+    matchers_of,
+    matching_text,
+    milliseconds,
+    offset_text,
+    selector,
+)
+from driftdrill.virtual.recorders import STORED, CannotInlineError, Recorder, Recorders
+from driftdrill.virtual.rules import ALERTS, Group, words
 
 NOTHING = "driftdrill:nothing"
 """A metric that no series has."""
@@ -36,24 +44,6 @@ _READ_THE_SELECTOR = {"absent", "absent_over_time", "timestamp"}
 
 _FROM_NOTHING = {"absent", "absent_over_time", "vector", "scalar"}
 """Functions that answer without any series, and so would before the recording begins."""
-
-_KEEP_NAMES = {"last_over_time", "first_over_time", "sort", "sort_desc", "label_replace"}
-_KEEP_NAMES |= {"label_join", "sort_by_label", "sort_by_label_desc", "info"}
-_PICK = {"topk", "bottomk", "limitk", "limit_ratio"}
-_SET_OPERATORS = {"and", "or", "unless"}
-
-
-class CannotInlineError(Exception):
-    """An expression with the recorded names replaced would not always say the same."""
-
-
-@dataclass(frozen=True)
-class _Recorder:
-    """A recording rule, its place in the order of evaluation, and its group."""
-
-    rule: GroupRule
-    place: int
-    group: Group
 
 
 @dataclass(frozen=True)
@@ -83,18 +73,11 @@ class Inliner:
     """Inlines the expressions of rule groups.
 
     Args:
-        groups: In the order of evaluation.
-        start: Unix milliseconds of the first evaluation.
+        recorders: The recording rules among them.
     """
 
-    def __init__(self, groups: Sequence[Group], start: int) -> None:
-        self._start = start
-        self._recorders: dict[str, list[_Recorder]] = {}
-        rules = [(group, rule) for group in groups for rule in group.rules]
-        for place, (group, rule) in enumerate(rules):
-            if not rule.alerting:
-                recorder = _Recorder(rule, place, group)
-                self._recorders.setdefault(rule.name, []).append(recorder)
+    def __init__(self, recorders: Recorders) -> None:
+        self._recorders = recorders
 
     def inline(self, expr: str, place: int, group: Group, relaxed: bool = False) -> str:
         """An expression over what was scraped alone.
@@ -113,6 +96,18 @@ class Inliner:
         at = _At(place, group.interval, group.interval, relaxed)
         try:
             return self._text(_parsed(expr), at)
+        except ValueError as error:
+            raise CannotInlineError(str(error)) from None
+
+    def recorded(self, recorder: Recorder) -> str:
+        """What a rule records, as an expression over what was scraped alone.
+
+        Raises:
+            CannotInlineError: With the reason.
+        """
+        interval = recorder.group.interval
+        try:
+            return self._recorded(recorder, _At(recorder.place, interval, interval, False))
         except ValueError as error:
             raise CannotInlineError(str(error)) from None
 
@@ -142,11 +137,12 @@ class Inliner:
         raise CannotInlineError(f"{node} is not understood")
 
     def _selector(self, node: Any, at: _At) -> str:
-        if node.name not in self._recorders:
-            return _leaf(node, at, "")
-        matchers = (*_matchers(node), *at.matchers)
+        recorders = self._recorders.behind(node.name, at.place, at.interval, at.step)
+        if not recorders:
+            return self._leaf(node, at, "")
+        matchers = (*matchers_of(node), *at.matchers)
         parts = []
-        for recorder in self._recorders[node.name]:
+        for recorder in recorders:
             # Between two evaluations a series stands where the earlier one left it.
             back = -(-_back(node) // recorder.group.interval) * recorder.group.interval
             past = at.past or back > 0
@@ -158,51 +154,58 @@ class Inliner:
         return _either(parts)
 
     def _range(self, node: Any, at: _At) -> str:
-        selector, length = node.vector_selector, _ms(node.range)
-        if selector.name not in self._recorders:
-            return _leaf(selector, at, f"[{length}ms]")
-        matchers = (*_matchers(selector), *at.matchers)
-        recorders = self._recorders[selector.name]
+        series, length = node.vector_selector, milliseconds(node.range)
+        recorders = self._recorders.behind(series.name, at.place, at.interval, at.step)
+        if not recorders:
+            return self._leaf(series, at, f"[{length}ms]")
+        matchers = (*matchers_of(series), *at.matchers)
         interval = recorders[0].group.interval
         if any(recorder.group.interval != interval for recorder in recorders):
-            raise CannotInlineError(f"{selector.name} is recorded at several intervals")
+            raise CannotInlineError(f"{series.name} is recorded at several intervals")
         inside = replace(at, matchers=matchers, offset=0, past=True)
         found = _either([self._recorded(recorder, inside) for recorder in recorders])
-        return f"{found}[{length}ms:{interval}ms]{_offset(_back(selector) + at.offset)}"
+        return f"{found}[{length}ms:{interval}ms]{offset_text(_back(series) + at.offset)}"
 
     def _subquery(self, node: Any, at: _At) -> str:
-        step = _ms(node.step)
-        if self._start % step:
+        step = milliseconds(node.step)
+        if self._recorders.start % step:
             raise CannotInlineError("a subquery's step does not divide the time")
+        if node.at is not None or milliseconds(node.offset) < 0:
+            raise CannotInlineError("a subquery is read from another time")
+        inner = self._text(node.expr, replace(at, offset=0, past=True, step=step))
+        offset = milliseconds(node.offset) + at.offset
+        return f"({inner})[{milliseconds(node.range)}ms:{step}ms]{offset_text(offset)}"
+
+    def _leaf(self, node: Any, at: _At, length: str) -> str:
+        """A selector of what was scraped or stored."""
         if node.at is not None:
             raise CannotInlineError("it uses @")
-        inner = self._text(node.expr, replace(at, offset=0, past=True, step=step))
-        return f"({inner})[{_ms(node.range)}ms:{step}ms]{_offset(_ms(node.offset) + at.offset)}"
+        if milliseconds(node.offset) < 0:
+            raise CannotInlineError(f"{node.name} is read from the future")
+        if not node.name:
+            raise CannotInlineError("it selects series without a metric's name")
+        name = STORED + node.name if self._recorders.is_stored(node.name) else node.name
+        series = selector(name, (*matchers_of(node), *at.matchers))
+        return f"{series}{length}{offset_text(milliseconds(node.offset) + at.offset)}"
 
-    def _recorded(self, recorder: _Recorder, at: _At) -> str | None:
-        """What one rule records, as far as it matches; None when none of it can."""
-        rule, group = recorder.rule, recorder.group
-        if not group.plain:
-            raise CannotInlineError(f"group {group.name} sets more than an interval")
-        if at.interval % group.interval or at.step % group.interval or self._start % group.interval:
-            raise CannotInlineError(f"{rule.name} is recorded at other times than it is read")
-        if group.interval == at.interval and recorder.place >= at.place:
-            raise CannotInlineError(f"{rule.name} is read before it is recorded")
+    def _recorded(self, recorder: Recorder, at: _At) -> str:
+        """What one rule records, as far as it matches."""
+        rule = recorder.rule
         if at.past and (words(rule.expr) & _FROM_NOTHING or unscalable(rule.expr)):
             raise CannotInlineError(f"{rule.name} may have had values before the recording")
         own, others = divide(at.matchers, set(rule.labels))
         if not all(holds(matcher, rule.labels[matcher.name]) for matcher in own):
-            return None
-        node, interval = _parsed(rule.expr), group.interval
-        scalar = _is_scalar(node)
+            return NOTHING
+        node, interval = _parsed(rule.expr), recorder.group.interval
+        scalar = is_scalar(node)
         if scalar and not all(holds(matcher, "") for matcher in others):
-            return None
+            return NOTHING
         place = recorder.place
         inside = replace(at, place=place, interval=interval, matchers=() if scalar else others)
         text = self._text(node, inside)
         if scalar:
             text = f"vector({text})"
-        labels = {NAME: rule.name} if _keeps_names(node) else {}
+        labels = {NAME: rule.name} if keeps_names(node) else {}
         for name, value in (labels | dict(rule.labels)).items():
             value_text = quoted(value.replace("$", "$$"))
             text = f'label_replace({text},{quoted(name)},{value_text},"","")'
@@ -253,7 +256,7 @@ class Inliner:
 
     def _binary(self, node: Any, at: _At) -> str:
         operator, modifier = str(node.op), node.modifier
-        scalars = _is_scalar(node.lhs), _is_scalar(node.rhs)
+        scalars = is_scalar(node.lhs), is_scalar(node.rhs)
         sides = [replace(at, matchers=()) if scalar else at for scalar in scalars]
         if at.matchers and not any(scalars):
             told = through_operator(node, at.matchers)
@@ -273,10 +276,10 @@ class Inliner:
         boolean = operator in COMPARISONS and (
             at.relaxed or (modifier is not None and modifier.return_bool)
         )
-        return f"({left} {operator}{' bool' if boolean else ''}{_matching(modifier)} {right})"
+        return f"({left} {operator}{' bool' if boolean else ''}{matching_text(modifier)} {right})"
 
     def _reads_recorded(self, node: Any) -> bool:
-        return bool(words(str(node)) & set(self._recorders))
+        return bool(words(str(node)) & self._recorders.names)
 
 
 def _parsed(expr: str) -> Any:
@@ -287,101 +290,11 @@ def _parsed(expr: str) -> Any:
     return promql.parse(expr)
 
 
-def _matchers(node: Any) -> Matchers:
-    if node.matchers.or_matchers:
-        raise CannotInlineError("it uses `or` in a selector")
-    return tuple(node.matchers.matchers)
-
-
-def _leaf(node: Any, at: _At, length: str) -> str:
-    """A selector of what was scraped."""
-    if node.at is not None:
-        raise CannotInlineError("it uses @")
-    if not node.name:
-        raise CannotInlineError("it selects series without a metric's name")
-    matchers = (*_matchers(node), *at.matchers)
-    inside = ",".join(f"{m.name}{sign(m)}{quoted(m.value)}" for m in matchers)
-    return f"{node.name}{{{inside}}}{length}{_offset(_ms(node.offset) + at.offset)}"
-
-
-def _either(parts: Sequence[str | None]) -> str:
-    return f"({' or '.join(part for part in parts if part is not None) or NOTHING})"
+def _either(parts: Sequence[str]) -> str:
+    return f"({' or '.join(part for part in parts if part != NOTHING) or NOTHING})"
 
 
 def _back(node: Any) -> int:
-    if node.at is not None or _ms(node.offset) < 0:
+    if node.at is not None or milliseconds(node.offset) < 0:
         raise CannotInlineError(f"{node.name} is read from another time")
-    return _ms(node.offset)
-
-
-def _offset(offset: int) -> str:
-    return f" offset {offset}ms" if offset else ""
-
-
-def _ms(duration: timedelta | None) -> int:
-    return round(duration / timedelta(milliseconds=1)) if duration is not None else 0
-
-
-def _matching(modifier: Any) -> str:
-    """`on (…) group_left (…)`, or what there is of it."""
-    if modifier is None:
-        return ""
-    fill = modifier.fill_values
-    if fill.lhs is not None or fill.rhs is not None:
-        raise CannotInlineError("it fills in missing matches")
-    text = ""
-    if modifier.matching is not None:
-        on = modifier.matching.type == promql.LabelModifierType.Include
-        text = f" {'on' if on else 'ignoring'} ({','.join(modifier.matching.labels)})"
-    group = {
-        str(promql.VectorMatchCardinality.ManyToOne): "group_left",
-        str(promql.VectorMatchCardinality.OneToMany): "group_right",
-    }.get(str(modifier.card))
-    return f"{text} {group} ({','.join(modifier.group_labels or ())})" if group else text
-
-
-def _is_scalar(node: Any) -> bool:
-    match node:
-        case promql.NumberLiteral():
-            return True
-        case promql.ParenExpr() | promql.UnaryExpr():
-            return _is_scalar(node.expr)
-        case promql.BinaryExpr():
-            return _is_scalar(node.lhs) and _is_scalar(node.rhs)
-        case promql.Call():
-            return bool(node.func.return_type == promql.ValueType.Scalar)
-    return False
-
-
-def _keeps_names(node: Any) -> bool:
-    """Whether results may still have the metric name of the series that they come from."""
-    match node:
-        case promql.VectorSelector():
-            return True
-        case promql.ParenExpr():
-            return _keeps_names(node.expr)
-        case promql.AggregateExpr():
-            return str(node.op) in _PICK
-        case promql.Call():
-            return node.func.name in _KEEP_NAMES
-        case promql.BinaryExpr():
-            if str(node.op) in _SET_OPERATORS:
-                return _keeps_names(node.lhs) or _keeps_names(node.rhs)
-            return str(node.op) in COMPARISONS
-    return False
-
-
-def scraped_selectors(query: str) -> list[str]:
-    """The selectors in an inlined expression, as often as they differ, in order."""
-    found: dict[str, None] = {}
-
-    def collect(node: Any) -> bool:
-        if isinstance(node, promql.MatrixSelector):
-            node = node.vector_selector
-        if isinstance(node, promql.VectorSelector):
-            inside = ",".join(f"{m.name}{sign(m)}{quoted(m.value)}" for m in _matchers(node))
-            found[f"{node.name}{{{inside}}}"] = None
-        return True
-
-    promql.walk(promql.parse(query), collect)
-    return list(found)
+    return milliseconds(node.offset)

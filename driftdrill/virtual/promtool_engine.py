@@ -63,9 +63,9 @@ def evaluate(
     for number, stage in enumerate(stages):
         folder = work / f"promtool-{number}"
         folder.mkdir(parents=True)
-        read_later = _read([group for later in stages[number + 1 :] for group in later])
-        wanted = {r.name for g in stage for r in g.rules if not r.alerting} & read_later
-        used = _read(stage)
+        later = [group for others in stages[number + 1 :] for group in others]
+        wanted = _recorded_and_read(stage, later)
+        used = _words(stage)
         _write_rules(folder / "rules.yml", stage)
         grid, step = 0, stage[0].interval
         while grid != step:  # seldom more than once: the first series tells the others' times
@@ -100,18 +100,18 @@ def _stages(groups: Sequence[Group]) -> list[list[Group]]:
     stages: dict[int, list[Group]] = {}
     for group in groups:
         stages.setdefault(group.interval, []).append(group)
-    if len(stages) > 1 and (reads := _read(groups) & {*ALERTS}):
+    if len(stages) > 1 and (reads := _words(groups) & {*ALERTS}):
         raise EngineError(
             f"{min(reads)} is read by a rule, and the groups of alerts have different intervals:"
             " in which order they are evaluated is undefined"
         )
-    writers = {
-        interval: {rule.name for group in stage for rule in group.rules if not rule.alerting}
-        for interval, stage in stages.items()
-    }
     reads_from = {
-        interval: {other for other in stages if other != interval and writers[other] & _read(stage)}
-        for interval, stage in stages.items()
+        interval: {
+            other
+            for other, writers in stages.items()
+            if other != interval and _recorded_and_read(writers, readers)
+        }
+        for interval, readers in stages.items()
     }
     try:
         return [stages[interval] for interval in TopologicalSorter(reads_from).static_order()]
@@ -122,9 +122,16 @@ def _stages(groups: Sequence[Group]) -> list[list[Group]]:
         ) from None
 
 
-def _read(groups: Iterable[Group]) -> set[str]:
+def _words(groups: Iterable[Group]) -> set[str]:
     """Every word of the groups' expressions: the metrics that they read are among them."""
     return {word for group in groups for rule in group.rules for word in words(rule.expr)}
+
+
+def _recorded_and_read(writers: Iterable[Group], readers: Iterable[Group]) -> set[str]:
+    """The metrics that some groups record and others read."""
+    recorded = {rule.name for group in writers for rule in group.rules if not rule.alerting}
+    read = _words(readers)
+    return recorded if gotext.NAME in read else recorded & read
 
 
 def _picked(

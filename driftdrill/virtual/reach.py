@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from driftdrill.promapi import Prometheus
 from driftdrill.virtual.blocks_engine import AlertQuery
-from driftdrill.virtual.inline import CannotInlineError, Inliner, scraped_selectors
+from driftdrill.virtual.inline import NOTHING, Inliner
+from driftdrill.virtual.promql_text import scraped_selectors
+from driftdrill.virtual.queries import somewhere
+from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.rules import words
 from driftdrill.virtual.timelines import Span
 
@@ -37,18 +40,16 @@ def _why_unreachable(
         query = inliner.inline(alert.rule.expr, alert.place, alert.group, relaxed=True)
     except CannotInlineError:
         return None
-    if words(query) & _ABSENCE or _answers(query, prometheus, span, alert.group.interval):
+    if words(query) & _ABSENCE:
+        return None
+    if somewhere(query, prometheus, span, alert.group.interval, _POINTS):
         return None
     missing = [s for s in scraped_selectors(query) if not _exists(s, prometheus, span)]
+    if f"{NOTHING}{{}}" in missing:
+        return "no rule records the labels that it selects"
     if missing:
         return f"no series matches {', '.join(missing)}"
     return "what it compares has no value at any time, or no labels in common"
-
-
-def _answers(query: str, prometheus: Prometheus, span: Span, interval: int) -> bool:
-    instants = span.coarse(interval, _POINTS)
-    start, end, step = instants[0] / 1000, instants[-1] / 1000, instants.step / 1000
-    return bool(prometheus.curves(query, start, end, step))
 
 
 def _exists(selector: str, prometheus: Prometheus, span: Span) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from driftdrill.promapi import Clock, Prometheus, to_curve, watched
 from driftdrill.verdict import Curve, Statistic
 from driftdrill.virtual.blocks_engine import AlertQuery
-from driftdrill.virtual.inline import CannotInlineError, Inliner
+from driftdrill.virtual.inline import Inliner
+from driftdrill.virtual.queries import somewhere
+from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.timelines import Span
 
 CURVE_POINTS = 240
@@ -29,11 +31,10 @@ def _statistics(
     alert: AlertQuery, inliner: Inliner, prometheus: Prometheus, span: Span
 ) -> Iterator[Statistic]:
     clock = Clock(span.start / 1000, 1.0)
-    step = span.coarse(alert.group.interval, CURVE_POINTS)
 
     def curves(expression: str) -> tuple[Curve, ...]:
         query = inliner.inline(expression, alert.place, alert.group)
-        found = prometheus.curves(query, step.start / 1000, step[-1] / 1000, step.step / 1000)
+        found = somewhere(query, prometheus, span, alert.group.interval, CURVE_POINTS)
         return tuple(to_curve(series, clock, expression) for series in found)
 
     if alert.query is None:
