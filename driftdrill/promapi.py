@@ -1,4 +1,4 @@
-"""Prometheus' answers -> alert lives and curves. Reads its HTTP API, never writes."""
+"""Prometheus' answers -> alert lives and curves."""
 
 from __future__ import annotations
 
@@ -129,8 +129,15 @@ class Prometheus:
 
     def get(self, endpoint: str, asked: Mapping[str, str] | None = None) -> Any:
         """The `data` of one API answer; PrometheusError where there is none."""
+        return self._data("GET", endpoint, asked)
+
+    def post(self, endpoint: str) -> Any:
+        """The `data` of the answer to a command; PrometheusError where there is none."""
+        return self._data("POST", endpoint, None)
+
+    def _data(self, method: str, endpoint: str, asked: Mapping[str, str] | None) -> Any:
         try:
-            answer = self._client.get(f"/api/v1/{endpoint}", params=asked)
+            answer = self._client.request(method, f"/api/v1/{endpoint}", params=asked)
             content = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise PrometheusError(f"Prometheus did not answer: {error}") from error

@@ -11,10 +11,12 @@ from driftdrill.promapi import Prometheus, PrometheusError, Series
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.timelines import EngineError, Span
 
-MAX_POINTS = 1_440
-"""Evaluations that one query is for: a day of them, so that no processor is left with the last.
+MAX_POINTS = 11_000
+"""Points per series that Prometheus answers in one query."""
 
-Prometheus would answer 11,000 points per series; shorter queries need less memory, too."""
+_PARTS = 4
+"""Queries that a rule's evaluations are divided into, or more: so that the processors finish
+together. Each query walks through all chunks of its series again, so more would cost."""
 
 _PARALLEL = 2
 """Queries at once: Prometheus evaluates each on one processor."""
@@ -51,8 +53,8 @@ def at_every_evaluation(
     ]
 
 
-def somewhere(rule: Inlined, prometheus: Prometheus, span: Span, points: int) -> list[Series]:
-    """The answers of one expression at about `points` of its evaluations.
+def as_curves(rule: Inlined, prometheus: Prometheus, span: Span, points: int) -> list[Series]:
+    """The answers of one expression at about `points` of its evaluations, as curves.
 
     Raises:
         EngineError: Prometheus cannot evaluate it; names the rule.
@@ -60,8 +62,27 @@ def somewhere(rule: Inlined, prometheus: Prometheus, span: Span, points: int) ->
     return _ask(rule, span.coarse(rule.group.interval, points), prometheus)
 
 
+def at_some_evaluations(
+    rule: Inlined, prometheus: Prometheus, span: Span, points: int
+) -> list[Series]:
+    """The answers of one expression at a few of its evaluations.
+
+    They are asked for one by one: a range query would read all samples that lie between.
+
+    Raises:
+        EngineError: Prometheus cannot evaluate it; names the rule.
+    """
+    instants = span.coarse(rule.group.interval, points)
+    return [
+        series
+        for number in range(len(instants))
+        for series in _ask(rule, instants[number : number + 1], prometheus)
+    ]
+
+
 def _parts(instants: range) -> list[range]:
-    return [instants[i : i + MAX_POINTS] for i in range(0, len(instants), MAX_POINTS)]
+    size = min(-(-len(instants) // _PARTS), MAX_POINTS)
+    return [instants[first : first + size] for first in range(0, len(instants), size)]
 
 
 def _ask(asked: Inlined, instants: range, prometheus: Prometheus) -> list[Series]:

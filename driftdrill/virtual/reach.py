@@ -8,12 +8,12 @@ from driftdrill.promapi import Prometheus
 from driftdrill.virtual.blocks_engine import AlertQuery
 from driftdrill.virtual.inline import NOTHING, Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
-from driftdrill.virtual.queries import Inlined, somewhere
+from driftdrill.virtual.queries import Inlined, as_curves, at_some_evaluations
 from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.rules import words
 from driftdrill.virtual.timelines import EngineError, Span
 
-_POINTS = 240
+_PROBES, _POINTS = 4, 240
 _ABSENCE = {"absent", "absent_over_time"}
 
 
@@ -43,7 +43,10 @@ def _why_unreachable(
     if words(query) & _ABSENCE:
         return None
     try:
-        if somewhere(Inlined(alert.rule, alert.group, query), prometheus, span, _POINTS):
+        asked = Inlined(alert.rule, alert.group, query)
+        if at_some_evaluations(asked, prometheus, span, _PROBES):
+            return None
+        if as_curves(asked, prometheus, span, _POINTS):
             return None
     except EngineError:
         return None  # Values that a comparison leaves out may collide: so there are values.

@@ -17,7 +17,7 @@ from driftdrill.promapi import Prometheus
 from driftdrill.virtual.gotext import NAME
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
-from driftdrill.virtual.queries import Inlined, at_every_evaluation, somewhere
+from driftdrill.virtual.queries import Inlined, at_every_evaluation, at_some_evaluations
 from driftdrill.virtual.recorders import (
     STORED,
     CannotInlineError,
@@ -86,7 +86,7 @@ def _pays(rule: Inlined, reads: int, prometheus: Prometheus, span: Span) -> bool
 
 
 def _count(query: str, rule: Inlined, prometheus: Prometheus, span: Span) -> float:
-    answer = somewhere(replace(rule, query=f"count({query})"), prometheus, span, _PROBES)
+    answer = at_some_evaluations(replace(rule, query=f"count({query})"), prometheus, span, _PROBES)
     return max((value for series in answer for _, value in series.samples), default=0.0)
 
 

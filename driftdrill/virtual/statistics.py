@@ -8,7 +8,7 @@ from driftdrill.promapi import Clock, Prometheus, to_curve, watched
 from driftdrill.verdict import Curve, Statistic
 from driftdrill.virtual.blocks_engine import AlertQuery
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.queries import Inlined, somewhere
+from driftdrill.virtual.queries import Inlined, as_curves
 from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.timelines import Span
 
@@ -35,7 +35,7 @@ def _statistics(
     def curves(expression: str) -> tuple[Curve, ...]:
         query = inliner.inline(expression, alert.place, alert.group)
         asked = Inlined(alert.rule, alert.group, query)
-        found = somewhere(asked, prometheus, span, CURVE_POINTS)
+        found = as_curves(asked, prometheus, span, CURVE_POINTS)
         return tuple(to_curve(series, clock, expression) for series in found)
 
     if alert.query is None:
