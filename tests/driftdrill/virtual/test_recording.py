@@ -78,9 +78,9 @@ def test_prometheus_takes_every_sample_over_remote_write(tmp_path):
     assert found == expected
 
 
-def test_what_prometheus_does_not_take_is_said(tmp_path):
+def test_samples_that_nobody_takes_are_an_error(tmp_path):
     recording = write(tmp_path / "r", portable=False)
     with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
         again = ({"__name__": "score"}, TIMES, np.full(500, 7.0))
         with pytest.raises(PrometheusError, match="took no samples"):
-            push(store.url, [again])
+            push(f"{store.url}/nowhere", [again])
