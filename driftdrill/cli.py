@@ -81,15 +81,16 @@ def run(
     """Drill: drive the service through a scenario, and judge which alerts fired."""
     del live
     scenarios = [find(name) for name in names]
+    checks.check_rules(rules or RULES, speed)
+    folders = checks.result_folders(scenarios, out)
     outcomes: list[Outcome] = []
     with interruption() as interrupted:
-        for scenario in scenarios:
-            folder = out or default_out(scenario)
+        for scenario, folder in zip(scenarios, folders, strict=True):
             verdict = drill(
                 scenario,
                 speed=speed,
                 seed=seed,
-                out=folder / scenario.name if out and len(scenarios) > 1 else folder,
+                out=folder or default_out(scenario),
                 rules=tuple(rules or RULES),
                 interruption=interrupted,
                 console=console,

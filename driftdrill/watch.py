@@ -82,9 +82,9 @@ class Watch:
         """What was seen, as one value."""
         clock = self.clock or Clock(0.0, self.settings.speed)
         status = self.statuses[-1] if self.statuses else None
-        delivered = health.requests(self.scenario, status, self.observed_s)
+        delivered = health.requests(self.scenario, status, self.settings.speed)
         faults = [*self.faults]
-        if not faults:
+        if self.clock:
             faults += health.traffic_faults(delivered, clock, self.statuses)
         return Observation(
             mode="live",
