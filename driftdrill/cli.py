@@ -101,7 +101,7 @@ def run(
     return exit_code(outcomes)
 
 
-@app.command()
+@app.command(epilog="Example: `driftdrill up --speed 120`")
 def up(speed: Speed = 60.0) -> int:
     """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
     with interruption() as interrupted:
@@ -133,7 +133,7 @@ def check(
     return USAGE if bad else PASS
 
 
-@app.command()
+@app.command(epilog="Example: `driftdrill doctor --fix`")
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Fetch and train what is missing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Speak only of what is wrong.")] = False,
