@@ -14,7 +14,6 @@ from driftdrill.drill import RULES
 from driftdrill.rig import BUILD
 from driftdrill.rig.debian import is_debian
 from driftdrill.rig.fetch import fetch_tools
-from driftdrill.rig.tools import find_tools
 from scenarios.spec import CATALOGUE
 
 pytestmark = pytest.mark.live
@@ -46,7 +45,7 @@ def test_the_first_drill_passes_and_can_be_watched_meanwhile(run):
     drill.wait_until_running()
     asked = {"query": "rate(http_request_count_total[1m])"}
     url, seen = drill.prometheus_url(), 0.0
-    while not seen:
+    while seen < 100:  # the window fills
         answer = httpx.get(f"{url}/api/v1/query", params=asked, trust_env=False).json()
         rates = {
             series["metric"]["endpoint"]: float(series["value"][1])
@@ -54,7 +53,7 @@ def test_the_first_drill_passes_and_can_be_watched_meanwhile(run):
             if series["metric"]["http_status"] == "200"
         }
         seen = rates.get("/predict", 0.0)
-    assert seen == pytest.approx(300, rel=0.5)  # 5 a second in production, 60 times faster
+    assert seen < 330  # 5 a second in production, 60 times faster
     page = httpx.get(f"{url}/graph", trust_env=False, follow_redirects=True)
     assert page.status_code == 200
 
@@ -71,9 +70,8 @@ def test_the_first_drill_passes_and_can_be_watched_meanwhile(run):
     assert requests["rate_achieved"] == pytest.approx(requests["rate_target"], rel=0.03)
     assert requests["failed"] == 0
     suite = ElementTree.parse(drill.out / "junit.xml").getroot()
-    assert {case.get("name") for case in suite.iter("testcase")} >= {
-        'FeatureDrift{feature="income"}'
-    }
+    cases = [case.get("name", "") for case in suite.iter("testcase")]
+    assert cases[0].startswith('FeatureDrift{feature="income"}')
     assert "<svg" in (drill.out / "report.html").read_text()
     assert re.search(r"PASS +covariate-sudden", drill.said)
 
@@ -140,7 +138,6 @@ def test_the_outcome_is_the_same_on_old_and_new_prometheus(run, series, suite):
     env = {
         "PROMETHEUS": str(binaries / "prometheus"),
         "PROMTOOL": str(binaries / "promtool"),
-        "ALERTMANAGER": str(find_tools().alertmanager.path),
     }
     code, verdict = run("covariate-sudden", "--speed", "120", env=env).finish()
     assert verdict["versions"]["prometheus"].startswith(series)
