@@ -42,7 +42,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        code = app(standalone_mode=False)
+        code = app(spread_rules(sys.argv[1:]), standalone_mode=False)
     except typer.Abort:
         code = INCONCLUSIVE
     except typer.Exit as done:
@@ -75,7 +75,8 @@ def run(
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-NAME]"),
     ] = None,
     rules: Annotated[
-        list[Path] | None, typer.Option(help="Rule files in place of the shipped ones.")
+        list[Path] | None,
+        typer.Option(metavar="FILE…", help="Rule files in place of the shipped ones."),
     ] = None,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
@@ -140,6 +141,23 @@ def doctor(
 ) -> int:
     """Is all that a drill needs here: tools, models, ports?"""
     return PASS if checks.doctor(fix, quiet, console) else USAGE
+
+
+def spread_rules(arguments: Sequence[str]) -> list[str]:
+    """Let one `--rules` take several files, as a shell's `--rules rules/*.yml` gives them.
+
+    >>> spread_rules(["run", "steady", "--rules", "a.yml", "b.yml", "--seed", "1"])
+    ['run', 'steady', '--rules', 'a.yml', '--rules', 'b.yml', '--seed', '1']
+    """
+    spread: list[str] = []
+    taking = False
+    for argument in arguments:
+        taking = taking and argument.endswith((".yml", ".yaml"))
+        if taking and spread[-1] != "--rules":
+            spread.append("--rules")
+        taking = taking or argument == "--rules"
+        spread.append(argument)
+    return spread
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
