@@ -147,11 +147,11 @@ def _follow(
     while True:
         interruption.check()
         now = time.time()
+        watch.statuses = read_statuses(_status_file(watch))
         if (dead := rig.dead()) is not None:
             raise RigError(dead.describe_exit())
         if not locust.alive and now < end:
             raise RigError(f"the load generator ended early: {locust.describe_exit()}")
-        watch.statuses = read_statuses(_status_file(watch))
         if now > clock.t0:
             watch.look(
                 prometheus, rig.receiver.notifications(), min(clock.production(now), duration)

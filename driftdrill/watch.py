@@ -82,9 +82,9 @@ class Watch:
         """What was seen, as one value."""
         clock = self.clock or Clock(0.0, self.settings.speed)
         status = self.statuses[-1] if self.statuses else None
-        delivered = health.requests(self.scenario, status, self.observed_s)
+        delivered = health.requests(self.scenario, status, self.settings.speed)
         faults = [*self.faults]
-        if not faults:
+        if self.clock:
             faults += health.traffic_faults(delivered, clock, self.statuses)
         return Observation(
             mode="live",
@@ -109,10 +109,11 @@ class Watch:
 
         def curves(expression: str) -> tuple[Curve, ...]:
             found = prometheus.curves(expression, clock.t0, clock.unix(duration), step)
-            return tuple(to_curve(series, clock, expression) for series in found)
+            name = " ".join(expression.split())
+            return tuple(to_curve(series, clock, name) for series in found)
 
         self.statistics = tuple(
-            Statistic(rule.name, statistic, curves(statistic), curves(threshold))
+            Statistic(rule.name, " ".join(statistic.split()), curves(statistic), curves(threshold))
             for rule in self.rules
             if rule.alerting
             for statistic, threshold in watched(rule.expression)

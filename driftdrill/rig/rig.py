@@ -61,9 +61,8 @@ class Rig:
         rules: Sequence[Path],
         interruption: Interruption,
     ) -> None:
+        refuse_leftovers(out)
         self._out = out.resolve()
-        if self._out.exists() and (not self._out.is_dir() or any(self._out.iterdir())):
-            raise UsageError(f"{out} has leftovers in it; name a new or an empty folder")
         self._speed = speed
         self._tools = tools
         self._rules = rules
@@ -201,6 +200,12 @@ class Rig:
     def _wait(self, probe: Probe, longer: float = 0.0) -> None:
         """Wait for the server that was started last."""
         readiness.wait(self._servers, probe, _START_LIMIT_S + longer, self._interruption)
+
+
+def refuse_leftovers(out: Path) -> None:
+    """UsageError unless a folder is new or empty: results of two drills must not mix."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} has leftovers in it; name a new or an empty folder")
 
 
 def _service_command(model: Path, port: int) -> list[str]:
