@@ -49,12 +49,13 @@ def at_every_evaluation(
     ]
 
 
-def somewhere(
-    query: str, prometheus: Prometheus, span: Span, interval: int, points: int
-) -> list[Series]:
-    """The answers of an expression at about `points` of the evaluations."""
-    instants = span.coarse(interval, points)
-    return prometheus.curves(query, instants[0] / 1000, instants[-1] / 1000, instants.step / 1000)
+def somewhere(rule: Inlined, prometheus: Prometheus, span: Span, points: int) -> list[Series]:
+    """The answers of one expression at about `points` of its evaluations.
+
+    Raises:
+        EngineError: Prometheus cannot evaluate it; names the rule.
+    """
+    return _ask(rule, span.coarse(rule.group.interval, points), prometheus)
 
 
 def _parts(instants: range) -> list[range]:

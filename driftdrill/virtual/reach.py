@@ -8,10 +8,10 @@ from driftdrill.promapi import Prometheus
 from driftdrill.virtual.blocks_engine import AlertQuery
 from driftdrill.virtual.inline import NOTHING, Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
-from driftdrill.virtual.queries import somewhere
+from driftdrill.virtual.queries import Inlined, somewhere
 from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.rules import words
-from driftdrill.virtual.timelines import Span
+from driftdrill.virtual.timelines import EngineError, Span
 
 _POINTS = 240
 _ABSENCE = {"absent", "absent_over_time"}
@@ -42,8 +42,11 @@ def _why_unreachable(
         return None
     if words(query) & _ABSENCE:
         return None
-    if somewhere(query, prometheus, span, alert.group.interval, _POINTS):
-        return None
+    try:
+        if somewhere(Inlined(alert.rule, alert.group, query), prometheus, span, _POINTS):
+            return None
+    except EngineError:
+        return None  # Values that a comparison leaves out may collide: so there are values.
     missing = [s for s in scraped_selectors(query) if not _exists(s, prometheus, span)]
     if f"{NOTHING}{{}}" in missing:
         return "no rule records the labels that it selects"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def _pays(rule: Inlined, reads: int, prometheus: Prometheus, span: Span) -> bool
 
 
 def _count(query: str, rule: Inlined, prometheus: Prometheus, span: Span) -> float:
-    answer = somewhere(f"count({query})", prometheus, span, rule.group.interval, _PROBES)
+    answer = somewhere(replace(rule, query=f"count({query})"), prometheus, span, _PROBES)
     return max((value for series in answer for _, value in series.samples), default=0.0)
 
 

@@ -8,7 +8,7 @@ from driftdrill.promapi import Clock, Prometheus, to_curve, watched
 from driftdrill.verdict import Curve, Statistic
 from driftdrill.virtual.blocks_engine import AlertQuery
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.queries import somewhere
+from driftdrill.virtual.queries import Inlined, somewhere
 from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.timelines import Span
 
@@ -34,7 +34,8 @@ def _statistics(
 
     def curves(expression: str) -> tuple[Curve, ...]:
         query = inliner.inline(expression, alert.place, alert.group)
-        found = somewhere(query, prometheus, span, alert.group.interval, CURVE_POINTS)
+        asked = Inlined(alert.rule, alert.group, query)
+        found = somewhere(asked, prometheus, span, CURVE_POINTS)
         return tuple(to_curve(series, clock, expression) for series in found)
 
     if alert.query is None:

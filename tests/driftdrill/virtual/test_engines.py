@@ -1,0 +1,295 @@
+"""Both engines tell the same, whatever the rules; and neither takes a fault for silence."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import hand_made, names, rule_file, states
+
+from driftdrill.rig.errors import UsageError
+from driftdrill.rig.tools import Tools, find_tools
+from driftdrill.virtual.engine import evaluate
+from driftdrill.virtual.observe import record
+from driftdrill.virtual.selectors import everything
+from driftdrill.virtual.timelines import EngineError, Timelines
+from scenarios.spec import catalogue, find
+
+SHIPPED = sorted((Path(__file__).parents[3] / "prometheus" / "rules").glob("*.yml"))
+
+OF_ALL_KINDS = r"""
+groups:
+- name: often
+  interval: 30s
+  rules:
+  - {record: "team:rate", labels: {window: 5m, team: "a$b"}, expr: "sum by (model, le) (rate(model_score_bucket[5m]))"}
+  - {record: "team:rate", labels: {window: 30m}, expr: "sum by (model, le) (rate(model_score_bucket[30m]))"}
+  - {record: "team:share", expr: 'team:rate / ignoring(le) group_left sum without (le) (team:rate{le="+Inf"})'}
+  - {record: "team:n", expr: 'count by (model) (team:share{window=~"5.*"})'}
+  - {record: "team:one", expr: "1"}
+- name: seldom
+  interval: 2m
+  rules:
+  - {alert: Range, expr: 'avg_over_time(team:share{le!="+Inf", window!="30m"}[10m]) > 0.5', for: 4m, keep_firing_for: 3m, labels: {window: ""}}
+  - {alert: Offset, expr: "team:share - team:share offset 90s > 0.01", for: 2m}
+  - {alert: Subquery, expr: 'max_over_time(team:share{window="5m"}[20m:2m]) - min_over_time(team:share{window="5m"}[20m:]) > 0.05', keep_firing_for: 10m}
+  - {alert: Number, expr: "team:one == 1", for: 7m}
+  - {alert: TopK, expr: 'topk(3, team:share{window="5m", le!="+Inf"}) > 0'}
+  - {alert: Team, expr: 'count by (team) (team:rate{team="a$b"}) > 3'}
+  - {alert: Quantile, expr: 'histogram_quantile(0.5, team:rate{window="5m"}) > 0.2'}
+  - {alert: Absent, expr: 'absent(model_score_bucket{model="nobody"})', for: 10m}
+  - {alert: AbsentRecorded, expr: 'absent(team:share{window="1y"})'}
+  - {alert: ByPattern, expr: 'count({__name__=~"team:.*"}) > 1'}
+  - {alert: Unless, expr: 'team:share{window="5m"} unless on (le) team:share{window="30m"} > 0.3', for: 1m}
+  - {alert: Or, expr: '(team:n > 100) or on (model) (team:share{le="+Inf"} == 1)'}
+- name: usual
+  rules:
+  - {record: "late:share", expr: 'team:share{window="5m"} > 0.3'}
+  - {alert: Late, expr: "sum_over_time(late:share[7m]) > 1 and count_over_time(late:share[7m]) >= 3", for: 3m}
+  - {alert: Label, expr: 'label_replace(late:share, "x", "$1-z", "le", "0.(.*)") > 0.4'}
+  - {alert: Power, expr: "-late:share^2 < -0.5"}
+  - {alert: Many, expr: "up * on (job) group_right (instance) sum by (job, endpoint) (rate(http_request_count_total[5m])) > 0.01"}
+  - {alert: Template, expr: "up == 1", labels: {v: "{{ $value }}", odd: "a\"b\\c\nd, {e=\"f\"} é"}}
+  - {alert: Last, expr: "last_over_time(late:share[10m]) > 0"}
+  - {alert: Slope, expr: "deriv(late:share[10m]) > 0"}
+  - {alert: Future, expr: "up offset -5m == 1"}
+  - {alert: Scalar, expr: "quantile by (model) (0.3, late:share) > scalar(count(late:share)) / 100"}
+  - {alert: ReadBefore, expr: "after:it > 0"}
+  - {record: "after:it", expr: "sum(up)"}
+"""  # noqa: E501
+
+TO_PROMTOOL = {"AbsentRecorded", "ByPattern", "Template", "Future", "ReadBefore"}
+
+BROKEN = {
+    "a syntax error": "{alert: Broken, expr: 'up == '}",
+    "a negative duration": "{alert: Broken, expr: up == 0, for: -5m}",
+    "an unknown function": "{alert: Broken, expr: frobnicate(up)}",
+}
+
+UNREACHABLE = {
+    "an unknown metric": ("model_scroe_count > 5", "model_scroe_count{}"),
+    "a label value that no series has": ('up{job="nobody"} == 0', 'up{job="nobody"}'),
+    "labels that never match": ("up == on (job, le) model_score_bucket", "labels in common"),
+    "a label value that no rule records": ('ok:up{window="1y"} == 0', "no rule records"),
+}
+
+
+@pytest.fixture(scope="module")
+def tools() -> Tools:
+    return find_tools()
+
+
+@pytest.fixture(scope="module")
+def sudden(tmp_path_factory, tools) -> Path:
+    """The drill covariate-sudden, with every series."""
+    return recorded("covariate-sudden", tmp_path_factory.mktemp("sudden") / "recording", tools)
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    return hand_made(
+        tmp_path / "recording",
+        {
+            'up{job="a",instance="1"}': [1.0] * 40,
+            'model_score_bucket{le="1.0"}': np.arange(40.0),
+            'twice{k="1",job="a"}': [1.0] * 40,
+            'twice{k="2",job="a"}': [np.nan] * 20 + [1.0] * 20,
+        },
+    )
+
+
+def recorded(name: str, folder: Path, tools: Tools) -> Path:
+    record(
+        find(name),
+        folder,
+        seed=0,
+        days=None,
+        wanted=everything,
+        portable=False,
+        tools=tools,
+        show=lambda _: None,
+    )
+    return folder
+
+
+def rules(tmp_path: Path, *lines: str) -> list[Path]:
+    text = "\n".join(["groups:", "- name: g", "  rules:", *(f"  - {line}" for line in lines)])
+    return [rule_file(tmp_path / "rules.yml", text)]
+
+
+def both(recording: Path, files: list[Path], tools: Tools, work: Path) -> list[Timelines]:
+    return [
+        evaluate(recording, files, tools, work / engine, engine)
+        for engine in ("blocks", "promtool")
+    ]
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in catalogue()])
+def test_both_engines_tell_the_same_of_every_drill_of_the_catalogue(name, tmp_path, tools):
+    recording = recorded(name, tmp_path / "recording", tools)
+    fast, exact = both(recording, SHIPPED, tools, tmp_path)
+    assert states(fast) == states(exact)
+    assert {expect.alert for expect in find(name).expects} == names(fast)
+    assert fast.faults == exact.faults == ()
+    assert fast.notes == ()
+    assert fast.rules == exact.rules
+
+
+def test_both_engines_tell_the_same_of_rules_of_all_kinds(sudden, tmp_path, tools):
+    file = rule_file(tmp_path / "rules.yml", OF_ALL_KINDS)
+    fast, exact = both(sudden, [file], tools, tmp_path)
+    assert states(fast) == states(exact)
+    written = {rule.name for rule in fast.rules if rule.alerting}
+    assert written - names(fast) == {"Future"}  # which no evaluation can know
+
+
+def test_what_cannot_be_inlined_goes_to_promtool_and_is_told(sudden, tmp_path, tools):
+    file = rule_file(tmp_path / "rules.yml", OF_ALL_KINDS)
+    found = evaluate(sudden, [file], tools, tmp_path / "work")
+    assert {note.split()[0] for note in found.notes} == TO_PROMTOOL
+    assert all("promtool" in note for note in found.notes)
+
+
+def test_groups_whose_intervals_do_not_divide_each_other_agree(sudden, tmp_path, tools):
+    file = rule_file(
+        tmp_path / "rules.yml",
+        """
+groups:
+- name: a
+  rules:
+  - {record: "r:x", expr: "sum without (instance, job) (model_feature_count)"}
+- name: b
+  interval: 45s
+  rules:
+  - {record: "r:z", expr: "avg_over_time(up[5m])"}
+  - {alert: Own, expr: "sum_over_time(r:z[4m30s]) > 5", for: 100s}
+  - {alert: Across, expr: 'r:x{feature="income"} > 200', for: 2m}
+""",
+    )
+    fast, exact = both(sudden, [file], tools, tmp_path)
+    assert states(fast) == states(exact)
+    assert names(fast) == {"Own", "Across"}
+    assert [note.split()[0] for note in fast.notes] == ["Across"]
+
+
+def test_a_stored_metric_ends_where_its_expression_has_no_value(tmp_path, tools):
+    values = np.repeat([1.0, 5.0, 1.0, 7.0, 2.0, 9.0], 12)
+    recording = hand_made(tmp_path / "recording", {f'x{{k="{k}"}}': values + k for k in range(30)})
+    file = rules(
+        tmp_path,
+        "{record: 'x:high', expr: sum(x > 4) > 500}",
+        "{alert: Now, expr: 'x:high > 0'}",
+        "{alert: Twice, expr: 'x:high + x:high > 0'}",
+        "{alert: Lately, expr: 'count_over_time(x:high[4m]) < 3'}",
+        "{alert: Gone, expr: 'x:high offset 3m unless x:high'}",
+    )
+    fast, exact = both(recording, file, tools, tmp_path)
+    assert states(fast) == states(exact)
+    assert names(fast) == {"Now", "Twice", "Lately", "Gone"}
+
+
+def test_the_states_of_alerts_are_those_of_prometheus(tmp_path, tools):
+    """60 combinations of `for` and `keep_firing_for` over random on and off of all lengths."""
+    rng = np.random.default_rng(7)
+    series, lines = {}, []
+    for number in range(60):
+        lengths = rng.geometric(1 / rng.uniform(4, 40), size=400)
+        values = np.repeat(np.arange(len(lengths)) % 2, lengths)[:800].astype(float)
+        values[rng.random(800) < 0.01] = np.nan
+        series[f'x{{n="{number}"}}'] = values
+        hold, keep = rng.choice([0, 30, 60, 61, 120, 300, 600], size=2)
+        lines.append(
+            f"{{alert: A{number}, expr: 'x{{n=\"{number}\"}} == 1',"
+            f" for: {hold}s, keep_firing_for: {keep}s}}"
+        )
+    recording = hand_made(tmp_path / "recording", series)
+    fast, exact = both(recording, rules(tmp_path, *lines), tools, tmp_path)
+    assert states(fast) == states(exact)
+    assert len(names(fast)) == 60
+    assert fast.notes == ()
+
+
+@pytest.mark.parametrize("engine", ["blocks", "promtool"])
+@pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
+def test_a_file_that_is_not_valid_is_refused_by_its_name(line, engine, small, tmp_path, tools):
+    with pytest.raises(UsageError, match=r"rules\.yml"):
+        evaluate(small, rules(tmp_path, line), tools, tmp_path / "work", engine)
+
+
+@pytest.mark.parametrize("engine", ["blocks", "promtool"])
+def test_a_rule_that_fails_is_named(engine, small, tmp_path, tools):
+    line = "{alert: TwoSides, expr: up == on (job) twice}"
+    with pytest.raises(EngineError, match=r"rule TwoSides of .*rules\.yml cannot be evaluated"):
+        evaluate(small, rules(tmp_path, line), tools, tmp_path / "work", engine)
+
+
+@pytest.mark.parametrize("engine", ["blocks", "promtool"])
+def test_two_alerts_that_labels_make_the_same_are_an_error(engine, small, tmp_path, tools):
+    line = "{alert: Same, expr: twice == 1, labels: {k: ''}}"
+    with pytest.raises(EngineError, match="rule Same of"):
+        evaluate(small, rules(tmp_path, line), tools, tmp_path / "work", engine)
+
+
+@pytest.mark.parametrize("engine", ["blocks", "promtool"])
+@pytest.mark.parametrize(("expr", "reason"), UNREACHABLE.values(), ids=UNREACHABLE)
+def test_an_alert_that_can_never_fire_is_a_fault(expr, reason, engine, small, tmp_path, tools):
+    file = rules(
+        tmp_path,
+        "{record: 'ok:up', expr: up, labels: {window: 5m}}",
+        f"{{alert: Deaf, expr: '{expr}'}}",
+    )
+    found = evaluate(small, file, tools, tmp_path / "work", engine)
+    assert len(found.faults) == 1
+    assert "rule Deaf of" in found.faults[0]
+    assert reason in found.faults[0]
+
+
+def test_an_alert_that_could_fire_is_no_fault(small, tmp_path, tools):
+    file = rules(
+        tmp_path,
+        "{alert: Threshold, expr: up > 1e9}",
+        "{alert: Absence, expr: absent(up)}",
+        "{alert: Unless, expr: up unless on (job) twice}",
+        "{alert: OneSide, expr: 'up == 0 or never_there == 0'}",
+    )
+    found = evaluate(small, file, tools, tmp_path / "work")
+    assert found.faults == ()
+    assert names(found) == {"Absence"}  # before the first scrape
+
+
+def test_promtool_without_the_sentinel_is_an_error_not_silence(small, tmp_path, tools):
+    mute = tmp_path / "promtool"
+    real = tools.promtool.path
+    mute.write_text(f'#!/bin/sh\n[ "$1" = check ] && exec "{real}" "$@"\necho "  SUCCESS"\n')
+    mute.chmod(0o755)
+    muted = replace(tools, promtool=replace(tools.promtool, path=mute))
+    with pytest.raises(EngineError, match="promtool answered 0 of 11 evaluations"):
+        evaluate(small, rules(tmp_path, "{alert: A, expr: up}"), muted, tmp_path / "w", "promtool")
+
+
+def test_promtool_does_not_answer_for_rules_on_the_calendar(small, tmp_path, tools):
+    file = rules(tmp_path, "{alert: Night, expr: hour() < 25}")
+    assert names(evaluate(small, file, tools, tmp_path / "fast")) == {"Night"}
+    with pytest.raises(EngineError, match=r"rule Night of .* uses hour"):
+        evaluate(small, file, tools, tmp_path / "exact", "promtool")
+
+
+def test_what_alerts_compare_is_drawn_from_the_recording(sudden, tmp_path, tools):
+    found = evaluate(sudden, SHIPPED, tools, tmp_path / "work")
+    drawn = {statistic.alert: statistic for statistic in found.statistics}
+    assert "ScoreDrift" in drawn
+    curve = drawn["ScoreDrift"].values[0]
+    assert len(curve.times) == len(curve.values) <= 241
+    assert 0 <= curve.times[0] < curve.times[-1] <= 3600
+    assert drawn["ScoreDrift"].thresholds[0].values == (1.0,) * len(
+        drawn["ScoreDrift"].thresholds[0].values
+    )
+
+
+def test_a_recording_stays_as_it_was(small, tmp_path, tools):
+    kept = tmp_path / "kept"
+    shutil.copytree(small, kept)
+    both(small, rules(tmp_path, "{alert: A, expr: up == 1}"), tools, tmp_path)
+    for path in kept.iterdir():
+        assert (small / path.name).read_bytes() == path.read_bytes()
