@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from driftdrill import checks
 from driftdrill.cli import app
+from driftdrill.rig.tools import find_tools
 from scenarios.spec import find, load
 from scenarios.yamlfile import BadFileError
 from simulators.drifts import KINDS
@@ -100,9 +101,17 @@ def test_every_command_is_one_that_exists(words):
         assert arguments[:2] == ["-m", "target_service"]
         done = run([sys.executable, *arguments[:3], "--help"], PROJECT)
         assert all(word in done.stdout for word in arguments[3:] if word.startswith("--"))
+    elif program == "promtool":
+        promtool = str(find_tools().promtool.path)
+        assert f"usage: promtool {shlex.join(arguments[:2])} " in promtool_help(promtool, arguments)
     else:
         assert program == "driftdrill"
         parse(arguments)
+
+
+def promtool_help(promtool: str, arguments: list[str]) -> str:
+    done = run([promtool, *arguments[:2], "--help"], PROJECT)
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
