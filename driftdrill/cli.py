@@ -41,7 +41,9 @@ ScenarioName = Annotated[str, typer.Argument(help="A scenario, or the path of it
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the traffic.")]
 Days = Annotated[
     float | None,
-    typer.Option(min=0, help="Stretch the steady phases until the drill lasts so many days."),
+    typer.Option(
+        min=0.01, max=366, help="Stretch the steady phases until the drill lasts so many days."
+    ),
 ]
 Rules = Annotated[
     list[Path] | None,
@@ -74,6 +76,9 @@ def main() -> NoReturn:
         code = USAGE
     except (RigError, OSError) as error:
         _complain(str(error))
+        code = INCONCLUSIVE
+    except Exception:  # ours to mend; 1 would say that an alert did not do its duty
+        Console(stderr=True).print_exception()
         code = INCONCLUSIVE
     sys.exit(code or PASS)
 

@@ -126,7 +126,7 @@ def _await_locust(locust: Process, status_file: Path, interruption: Interruption
 
 def _begin(watch: Watch) -> Clock:
     """Tell the load generator, and so everyone, when the drill begins."""
-    t0 = time.time() + 0.5
+    t0 = time.time() + 0.3
     unfinished = _start_file(watch).with_suffix(".new")
     unfinished.write_text(repr(t0))
     unfinished.rename(_start_file(watch))

@@ -30,6 +30,10 @@ from scenarios.traffic import Status
 
 CURVE_POINTS = 240
 
+STARTUP_S = 60.0
+"""Real seconds before the drill in which alerts are looked for, too: one that was on its way before
+the first request says nothing about the drill."""
+
 _CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name"}
 
 
@@ -72,7 +76,8 @@ class Watch:
         """Read the alerts up to a time, production seconds, and which of them were delivered."""
         if self.clock is None:
             return
-        samples = prometheus.samples("ALERTS", self.clock.t0, self.clock.unix(until))
+        before = self.clock.t0 - STARTUP_S
+        samples = prometheus.samples("ALERTS", before, self.clock.unix(until))
         intervals = {rule.name: rule.interval for rule in self.rules}
         lives = alert_lives(samples, self.clock, intervals, self.clock.unix(until))
         self.alerts = notified(lives, notifications, self.clock)
@@ -84,6 +89,12 @@ class Watch:
         status = self.statuses[-1] if self.statuses else None
         delivered = health.requests(self.scenario, status, self.settings.speed)
         faults = [*self.faults]
+        faults += [
+            f"{alert_title(alert.alert, alert.labels)} was on its way before the drill began:"
+            f" this machine starts too slowly for speed {self.settings.speed:g}"
+            for alert in self.alerts
+            if alert.firing_at is not None and (alert.pending_at or alert.firing_at) < 0
+        ]
         if self.clock:
             faults += health.traffic_faults(delivered, clock, self.statuses)
         return Observation(

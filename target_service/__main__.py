@@ -47,7 +47,7 @@ def main() -> None:
         arguments.run(arguments)
     except ArtifactError as error:
         parser.error(f"{error}\nTo train it: python -m target_service train")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
 
 

@@ -61,7 +61,7 @@ class Rig:
         rules: Sequence[Path],
         interruption: Interruption,
     ) -> None:
-        refuse_leftovers(out)
+        new_folder(out)
         self._out = out.resolve()
         self._speed = speed
         self._tools = tools
@@ -204,8 +204,21 @@ class Rig:
 
 def refuse_leftovers(out: Path) -> None:
     """UsageError unless a folder is new or empty: results of two drills must not mix."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    try:
+        leftovers = out.exists() and any(out.iterdir())
+    except OSError as error:
+        raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
+    if leftovers:
         raise UsageError(f"{out} has leftovers in it; name a new or an empty folder")
+
+
+def new_folder(out: Path) -> None:
+    """Make a folder that is new or empty; UsageError where that cannot be."""
+    refuse_leftovers(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
 
 
 def _service_command(model: Path, port: int) -> list[str]:
