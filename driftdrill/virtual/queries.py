@@ -11,8 +11,10 @@ from driftdrill.promapi import Prometheus, PrometheusError, Series
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.timelines import EngineError, Span
 
-MAX_POINTS = 11_000
-"""Points per series that Prometheus answers in one query."""
+MAX_POINTS = 1_440
+"""Evaluations that one query is for: a day of them, so that no processor is left with the last.
+
+Prometheus would answer 11,000 points per series; shorter queries need less memory, too."""
 
 _PARALLEL = 2
 """Queries at once: Prometheus evaluates each on one processor."""
