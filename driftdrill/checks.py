@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.text import Text
 
@@ -14,12 +16,12 @@ from driftdrill.models import artifact
 from driftdrill.rig.configs import write_rules
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.ports import lease_port
+from driftdrill.rig.rig import refuse_leftovers
 from driftdrill.rig.tools import find_tools
 from driftdrill.scaling import unscalable
 from driftdrill.text import printable_lines
-from scenarios.spec import load
+from scenarios.spec import Scenario, load
 from scenarios.worlds import MODELS
-from scenarios.yamlfile import read_yaml
 
 PORTS = {"service": 8000, "Prometheus": 9090, "Alertmanager": 9093, "Locust's web page": 8089}
 
@@ -27,29 +29,61 @@ PORTS = {"service": 8000, "Prometheus": 9090, "Alertmanager": 9093, "Locust's we
 def check_file(path: Path, speed: float, console: Console) -> Iterator[str]:
     """Check one scenario or rule file; yields what is wrong, prints what is worth knowing."""
     try:
-        document = read_yaml(path)
-        if "groups" in document.value:
-            with tempfile.TemporaryDirectory() as folder:
-                write_rules([path], speed, Path(folder) / "rules", find_tools().promtool)
-            kind = "rules"
-            for name, function in _bound_to_the_clock(document.value):
-                note = f"{path}: {name} uses {function}(), which a drill cannot speed up"
-                console.print(Text(note, style="yellow"), soft_wrap=True)
-        else:
+        document = _rule_document(path)
+        if document is None:
             load(path)
             kind = "scenario"
+        else:
+            check_rules([path], speed)
+            kind = "rules"
+            for name, function in _bound_to_the_clock(document):
+                note = f"{path}: {name} depends on `{function}`, which a drill cannot speed up"
+                console.print(Text(note, style="yellow"), soft_wrap=True)
     except (UsageError, ValueError) as error:
         yield str(error)
     else:
         console.print(Text(f"{path}: a valid {kind} file"), soft_wrap=True)
 
 
-def _bound_to_the_clock(
-    document: dict[str, list[dict[str, list[dict[str, str]]]]],
-) -> Iterator[tuple[str, str]]:
-    for group in document["groups"]:
-        for rule in group.get("rules", []):
-            for function in unscalable(rule["expr"]):
+def check_rules(rules: Sequence[Path], speed: float) -> None:
+    """UsageError, with what promtool says, where Prometheus would refuse a rule file at a speed."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_rules(rules, speed, Path(folder) / "rules", find_tools().promtool)
+
+
+def result_folders(scenarios: Sequence[Scenario], out: Path | None) -> list[Path | None]:
+    """Where each drill is to write: into `out`, or each into a folder of its own below it.
+
+    Returns:
+        One folder per scenario; None for each when the user named none.
+
+    Raises:
+        UsageError: A folder holds something, or two drills would write into the same.
+    """
+    if out is None:
+        return [None] * len(scenarios)
+    folders = [out / scenario.name for scenario in scenarios] if len(scenarios) > 1 else [out]
+    if len(set(folders)) < len(folders):
+        raise UsageError(f"two scenarios of one name would both write below {out}; run them apart")
+    for folder in folders:
+        refuse_leftovers(folder)
+    return [*folders]
+
+
+def _rule_document(path: Path) -> Mapping[str, Any] | None:
+    """What a rule file holds; None for everything else, of which a scenario's reader knows more."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    return document if isinstance(document, dict) and "groups" in document else None
+
+
+def _bound_to_the_clock(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The rules of a valid rule file that ask for the time, each with the function it calls."""
+    for group in document["groups"] or ():
+        for rule in group.get("rules") or ():
+            for function in unscalable(str(rule["expr"])):
                 yield rule.get("alert") or rule["record"], function
 
 

@@ -41,9 +41,14 @@ ScenarioName = Annotated[str, typer.Argument(help="A scenario, or the path of it
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the traffic.")]
 Days = Annotated[
     float | None,
-    typer.Option(min=0, help="Stretch the steady phases until the drill lasts so many days."),
+    typer.Option(
+        min=0.01, max=366, help="Stretch the steady phases until the drill lasts so many days."
+    ),
 ]
-Rules = Annotated[list[Path] | None, typer.Option(help="Rule files in place of the shipped ones.")]
+Rules = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE…", help="Rule files in place of the shipped ones."),
+]
 
 
 class Engine(Enum):
@@ -58,7 +63,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        code = app(standalone_mode=False)
+        code = app(spread_rules(sys.argv[1:]), standalone_mode=False)
     except typer.Abort:
         code = INCONCLUSIVE
     except typer.Exit as done:
@@ -71,6 +76,9 @@ def main() -> NoReturn:
         code = USAGE
     except (RigError, OSError) as error:
         _complain(str(error))
+        code = INCONCLUSIVE
+    except Exception:  # ours to mend; 1 would say that an alert did not do its duty
+        Console(stderr=True).print_exception()
         code = INCONCLUSIVE
     sys.exit(code or PASS)
 
@@ -112,35 +120,39 @@ def run(
     if bool(names) == bool(recording):
         raise UsageError("name the scenarios to run, or give a recording to --replay")
     files = tuple(rules or RULES)
+    scenarios = [find(name) for name in names or ()]
+    checks.check_rules(files, speed)
+    folders = checks.result_folders(scenarios, out)
     if recording:
         verdict = replay(recording, out=out, rules=files, engine=engine.value, console=console)
         return exit_code([verdict.outcome])
-    scenarios = [find(name) for name in names or ()]
-    outcomes: list[Outcome] = []
-    with interruption() as interrupted:
-        for scenario in scenarios:
-            folder = out or default_out(scenario.name)
-            folder = folder / scenario.name if out and len(scenarios) > 1 else folder
-            if virtual:
-                verdict = virtual_drill(
+    if virtual:
+        return exit_code(
+            [
+                virtual_drill(
                     scenario,
                     days=days,
                     seed=seed,
-                    out=folder,
+                    out=folder or default_out(scenario.name),
                     rules=files,
                     engine=engine.value,
                     console=console,
-                )
-            else:
-                verdict = drill(
-                    scenario,
-                    speed=speed,
-                    seed=seed,
-                    out=folder,
-                    rules=files,
-                    interruption=interrupted,
-                    console=console,
-                )
+                ).outcome
+                for scenario, folder in zip(scenarios, folders, strict=True)
+            ]
+        )
+    outcomes: list[Outcome] = []
+    with interruption() as interrupted:
+        for scenario, folder in zip(scenarios, folders, strict=True):
+            verdict = drill(
+                scenario,
+                speed=speed,
+                seed=seed,
+                out=folder or default_out(scenario.name),
+                rules=files,
+                interruption=interrupted,
+                console=console,
+            )
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:
                 break
@@ -193,7 +205,7 @@ def export_tests(
     console.print(f"{path}", highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(epilog="Example: `driftdrill up --speed 120`")
 def up(speed: Speed = 60.0) -> int:
     """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
     with interruption() as interrupted:
@@ -225,13 +237,30 @@ def check(
     return USAGE if bad else PASS
 
 
-@app.command()
+@app.command(epilog="Example: `driftdrill doctor --fix`")
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Fetch and train what is missing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Speak only of what is wrong.")] = False,
 ) -> int:
     """Is all that a drill needs here: tools, models, ports?"""
     return PASS if checks.doctor(fix, quiet, console) else USAGE
+
+
+def spread_rules(arguments: Sequence[str]) -> list[str]:
+    """Let one `--rules` take several files, as a shell's `--rules rules/*.yml` gives them.
+
+    >>> spread_rules(["run", "steady", "--rules", "a.yml", "b.yml", "--seed", "1"])
+    ['run', 'steady', '--rules', 'a.yml', '--rules', 'b.yml', '--seed', '1']
+    """
+    spread: list[str] = []
+    taking = False
+    for argument in arguments:
+        taking = taking and argument.endswith((".yml", ".yaml"))
+        if taking and spread[-1] != "--rules":
+            spread.append("--rules")
+        taking = taking or argument == "--rules"
+        spread.append(argument)
+    return spread
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from simulators.credit import CREDIT
-from target_service.contract import Dataset, save_dataset
-
-FOLDER = Path(__file__).parents[1] / "target_service" / "data"
+from target_service.contract import DATA, Dataset, save_dataset
 
 DAY = 86_400
 
@@ -30,7 +27,7 @@ def main(names: list[str]) -> None:
 
     makers = {"credit": credit, "flights": build_flights}
     for name in names or makers:
-        save_dataset(makers[name](), FOLDER / f"{name}.npz")
+        save_dataset(makers[name](), DATA / f"{name}.npz")
 
 
 if __name__ == "__main__":

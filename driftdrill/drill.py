@@ -16,12 +16,12 @@ from driftdrill.report.progress import ProgressLine
 from driftdrill.report.terminal import print_verdict
 from driftdrill.rig import PROJECT
 from driftdrill.rig.interrupts import Interruption
-from driftdrill.rig.rig import Rig
+from driftdrill.rig.rig import Rig, new_folder
 from driftdrill.rig.tools import find_tools
 from driftdrill.verdict import Observation, Verdict, judge
 from driftdrill.virtual.engine import EngineName
 from driftdrill.virtual.observe import observe, record
-from driftdrill.virtual.recording import new_folder, read_recording, recorded_scenario
+from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.selectors import read_by
 from driftdrill.watch import Settings
 from scenarios.spec import Scenario

@@ -77,10 +77,11 @@ def _gaps(what: str, times: Iterable[float], clock: Clock, until: float) -> list
     ]
 
 
-def requests(scenario: Scenario, status: Status | None, until: float) -> Requests:
-    """The traffic until a time, in production seconds."""
-    if status is None or until <= 0:
+def requests(scenario: Scenario, status: Status | None, speed: float) -> Requests:
+    """The traffic that the load generator reported last."""
+    if status is None or status.elapsed <= 0:
         return Requests()
+    until = min(status.elapsed * speed, scenario.schedule.duration)
     due = scenario.schedule.arrivals_until(until)
     return Requests(
         sent=status.sent,

@@ -126,7 +126,7 @@ def _await_locust(locust: Process, status_file: Path, interruption: Interruption
 
 def _begin(watch: Watch) -> Clock:
     """Tell the load generator, and so everyone, when the drill begins."""
-    t0 = time.time() + 0.5
+    t0 = time.time() + 0.3
     unfinished = _start_file(watch).with_suffix(".new")
     unfinished.write_text(repr(t0))
     unfinished.rename(_start_file(watch))
@@ -147,11 +147,11 @@ def _follow(
     while True:
         interruption.check()
         now = time.time()
+        watch.statuses = read_statuses(_status_file(watch))
         if (dead := rig.dead()) is not None:
             raise RigError(dead.describe_exit())
         if not locust.alive and now < end:
             raise RigError(f"the load generator ended early: {locust.describe_exit()}")
-        watch.statuses = read_statuses(_status_file(watch))
         if now > clock.t0:
             watch.look(
                 prometheus, rig.receiver.notifications(), min(clock.production(now), duration)

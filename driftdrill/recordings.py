@@ -9,13 +9,14 @@ from rich.console import Console
 
 from driftdrill.drill import RULES, default_out, drill
 from driftdrill.report.progress import ProgressLine
+from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.rig import new_folder
 from driftdrill.rig.tools import find_tools
 from driftdrill.verdict import Verdict
 from driftdrill.virtual.export import export_tests
 from driftdrill.virtual.from_live import record_live
 from driftdrill.virtual.observe import record
-from driftdrill.virtual.recording import new_folder
 from driftdrill.virtual.selectors import everything, read_by
 from scenarios.spec import Scenario
 
@@ -66,6 +67,8 @@ def export_drill(
     scenario: Scenario, path: Path, *, seed: int, rules: tuple[Path, ...], console: Console
 ) -> None:
     """Write a virtual drill as a test file for promtool."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: name a file in a folder that exists")
     with tempfile.TemporaryDirectory() as work, ProgressLine(console) as line:
         recording = Path(work) / "recording"
         record(

@@ -30,6 +30,10 @@ from scenarios.traffic import Status
 
 CURVE_POINTS = 240
 
+STARTUP_S = 60.0
+"""Real seconds before the drill in which alerts are looked for, too: one that was on its way before
+the first request says nothing about the drill."""
+
 _CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name"}
 
 
@@ -72,7 +76,8 @@ class Watch:
         """Read the alerts up to a time, production seconds, and which of them were delivered."""
         if self.clock is None:
             return
-        samples = prometheus.samples("ALERTS", self.clock.t0, self.clock.unix(until))
+        before = self.clock.t0 - STARTUP_S
+        samples = prometheus.samples("ALERTS", before, self.clock.unix(until))
         intervals = {rule.name: rule.interval for rule in self.rules}
         lives = alert_lives(samples, self.clock, intervals, self.clock.unix(until))
         self.alerts = notified(lives, notifications, self.clock)
@@ -82,9 +87,15 @@ class Watch:
         """What was seen, as one value."""
         clock = self.clock or Clock(0.0, self.settings.speed)
         status = self.statuses[-1] if self.statuses else None
-        delivered = health.requests(self.scenario, status, self.observed_s)
+        delivered = health.requests(self.scenario, status, self.settings.speed)
         faults = [*self.faults]
-        if not faults:
+        faults += [
+            f"{alert_title(alert.alert, alert.labels)} was on its way before the drill began:"
+            f" this machine starts too slowly for speed {self.settings.speed:g}"
+            for alert in self.alerts
+            if alert.firing_at is not None and (alert.pending_at or alert.firing_at) < 0
+        ]
+        if self.clock:
             faults += health.traffic_faults(delivered, clock, self.statuses)
         return Observation(
             mode="live",
@@ -109,10 +120,11 @@ class Watch:
 
         def curves(expression: str) -> tuple[Curve, ...]:
             found = prometheus.curves(expression, clock.t0, clock.unix(duration), step)
-            return tuple(to_curve(series, clock, expression) for series in found)
+            name = " ".join(expression.split())
+            return tuple(to_curve(series, clock, name) for series in found)
 
         self.statistics = tuple(
-            Statistic(rule.name, statistic, curves(statistic), curves(threshold))
+            Statistic(rule.name, " ".join(statistic.split()), curves(statistic), curves(threshold))
             for rule in self.rules
             if rule.alerting
             for statistic, threshold in watched(rule.expression)

@@ -24,8 +24,13 @@ from simulators.stream import Stream
 FOLDER = Path(__file__).parent
 CATALOGUE = FOLDER / "catalogue"
 
+MAX_DURATION_S = 366 * 86_400.0
+MAX_SIZE = 1e6
+"""Standard deviations, or log-odds, by which a drift may move: what lies beyond is a typing error,
+and a value that a service need not take."""
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_DURATION = re.compile(r"(\d+)(ms|[smhdw])")
+_DURATION = re.compile(r"([0-9]+)(ms|[smhdw])")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 Number = int | float
@@ -151,6 +156,8 @@ def load(path: Path) -> Scenario:
         with source.at(f"phases[{i}].name"):
             _require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
     schedule = Schedule(tuple(phases))
+    with source.at("phases"):
+        _require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):
         _require(schedule.total_arrivals, "expected some traffic in some phase")
     return Scenario(
@@ -226,6 +233,10 @@ def _drift(source: Located, key: str, raw: dict[str, Any], world: Population) ->
             _require(
                 name in takes, f"unknown key; known: kind, intensity, {', '.join(sorted(takes))}"
             )
+        for inner, value in raw[name].items() if isinstance(raw[name], dict) else [("", raw[name])]:
+            with source.at(f"{key}.{name}.{inner}".rstrip(".")):
+                if isinstance(value, int | float):
+                    _require(abs(value) <= MAX_SIZE, f"expected a number up to {MAX_SIZE:g}")
     with source.at(key):
         drift = msgspec.convert(raw, kind)
         drift.check(world)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
-import target_service
 from simulators.credit import CREDIT
 from simulators.population import Population, RecordedPopulation
-from target_service.contract import load_dataset
+from target_service.contract import DATA, RECIPES, load_dataset
 
-MODELS = ("credit", "flights")
+MODELS = tuple(RECIPES)
 
 
 @cache
 def population(model: str) -> Population:
     """The reference world of a model; ValueError, naming the known ones, when there is none."""
+    if model not in RECIPES:
+        raise ValueError(f"no model {model!r}; known: {', '.join(MODELS)}")
     if model == "credit":
         return CREDIT
-    if model == "flights":
-        return RecordedPopulation(
-            load_dataset(Path(target_service.__path__[0]) / "data/flights.npz")
-        )
-    raise ValueError(f"no model {model!r}; known: {', '.join(MODELS)}")
+    _, reference = RECIPES[model].split(load_dataset(DATA / f"{model}.npz"))
+    return RecordedPopulation(reference)

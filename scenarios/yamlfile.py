@@ -14,6 +14,7 @@ import yaml
 T = TypeVar("T")
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
 
 
 class BadFileError(ValueError):
@@ -45,7 +46,10 @@ class Located(msgspec.Struct, frozen=True):
             yield
         except BadFileError:
             raise
-        except ValueError as error:
+        except msgspec.ValidationError as error:
+            problem, _, place = str(error).partition(" - at `$")
+            raise self.error(key + place.rstrip("`"), problem) from error
+        except (ValueError, OverflowError) as error:
             raise self.error(key, str(error)) from error
 
     def convert(self, kind: type[T]) -> T:
@@ -72,7 +76,14 @@ def read_yaml(path: Path) -> Located:
     try:
         text = raw.decode()
         # An alias that is used again and again makes a small file enormous.
+        # Brackets in brackets take a time that grows with their square.
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                deep: Any = event.start_mark
+                raise BadFileError(path, deep.line + 1, "", f"nested over {MAX_DEPTH} deep")
             if isinstance(event, yaml.AliasEvent):
                 mark: Any = event.start_mark
                 raise BadFileError(path, mark.line + 1, "", "aliases (*name) are not supported")

@@ -8,6 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
+from target_service.contract import RECIPES
 from target_service.model import ArtifactError, load
 
 KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
@@ -46,12 +47,12 @@ def main() -> None:
         arguments.run(arguments)
     except ArtifactError as error:
         parser.error(f"{error}\nTo train it: python -m target_service train")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from target_service.training import RECIPES, train_named  # scikit-learn takes seconds to load
+    from target_service.training import train_named  # scikit-learn takes seconds to load
 
     for name in arguments.names or RECIPES:
         path = train_named(name, arguments.version).save(arguments.out / name)

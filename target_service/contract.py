@@ -177,6 +177,8 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
         return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+DATA = Path(__file__).parent / "data"
+
 # --- Data sets ----------------------------------------------------------------------------------
 
 
@@ -236,6 +238,39 @@ def _as_decimals(column: NDArray[np.float32]) -> Floats:
     """The shortest decimals of single-precision numbers: 36.4, not 36.400001525878906."""
     values, index = np.unique(column, return_inverse=True)
     return values.astype(np.str_).astype(np.float64)[index]
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """How a shipped model is made of its data set, whose rows are in the order of time.
+
+    The reference follows the training rows in time and shares none with them, so it shows scores
+    as they are on rows that the model has not seen.
+
+    Attributes:
+        train_days: The first days, which the model is fitted on.
+        reference_days: The days after them, which give the reference.
+        decision_quantile: Share of reference scores at or below the decision threshold.
+    """
+
+    train_days: float
+    reference_days: float
+    decision_quantile: float
+
+    def split(self, dataset: Dataset) -> tuple[Dataset, Dataset]:
+        """The rows to train on, and those of the reference."""
+        start = dataset.time[0] if len(dataset) else 0
+        days = np.array([self.train_days, self.train_days + self.reference_days])
+        first, last = np.searchsorted(dataset.time, start + 86_400 * days)
+        return dataset[:first], dataset[first:last]
+
+
+RECIPES: Mapping[str, Recipe] = {
+    # Two fifths of the year, and the rest of it; the riskiest tenth is declined.
+    "credit": Recipe(train_days=146, reference_days=219, decision_quantile=0.9),
+    # Eight weeks and the four after them: whole weeks, near enough to share the season.
+    "flights": Recipe(train_days=56, reference_days=28, decision_quantile=0.75),
+}
+"""The shipped models by name; their data sets are `DATA/<name>.npz`."""
 
 
 def tail_refined_edges(sample: Floats | Sequence[float]) -> Floats:

@@ -9,17 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from target_service.contract import UNMATCHED
 from target_service.metrics import KNOWN_RESPONSES, ModelMetrics
 
-METHODS = frozenset(
-    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-)
-"""Those of RFC 9110, and PATCH of RFC 5789."""
-
 
 class HttpMetrics:
     """Counts each request under its route, whose paths here are their own templates.
 
-    A client chooses its path and its method, so those that no route and no standard knows share
-    one label value.
+    A client chooses its path and its method, so those that no route has share one label value.
     """
 
     def __init__(self, app: ASGIApp, metrics: ModelMetrics) -> None:
@@ -46,10 +40,6 @@ class HttpMetrics:
             status = 500
             raise
         finally:
-            method, path = scope["method"], scope["path"]
-            self._metrics.observe_request(
-                method if method in METHODS else UNMATCHED,
-                path if path in KNOWN_RESPONSES else UNMATCHED,
-                status,
-                perf_counter() - began,
-            )
+            endpoint = scope["path"] if scope["path"] in KNOWN_RESPONSES else UNMATCHED
+            method = scope["method"] if scope["method"] in KNOWN_RESPONSES[endpoint] else UNMATCHED
+            self._metrics.observe_request(method, endpoint, status, perf_counter() - began)

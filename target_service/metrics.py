@@ -30,15 +30,18 @@ from target_service.counts import Counts
 from target_service.model import Model
 from target_service.reference import category_names, le_names, reference_metrics
 
-KNOWN_RESPONSES: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "/predict": ("POST", (200, 400, 413, 415, 422, 499, 500)),
-    "/feedback": ("POST", (200, 400, 413, 415, 422, 499, 500)),
-    "/healthz": ("GET", (200, 500)),
-    "/metrics": ("GET", (200, 500)),
-    "/openapi.json": ("GET", (200, 500)),
-    UNMATCHED: ("GET", (404,)),
+_POST = {"POST": (200, 400, 413, 415, 422, 499, 500), UNMATCHED: (405,)}
+_GET = {"GET": (200, 500), "HEAD": (200, 500), UNMATCHED: (405,)}
+
+KNOWN_RESPONSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "/predict": _POST,
+    "/feedback": _POST,
+    "/healthz": _GET,
+    "/metrics": _GET,
+    "/openapi.json": _GET,
+    UNMATCHED: {UNMATCHED: (404,)},
 }
-"""Every endpoint with its method and the statuses that it may answer.
+"""Every endpoint with its methods and the statuses that each may answer; no other method is named.
 
 Their series stand at 0 from the start: Prometheus' increase() does not see the event that makes a
 series appear. 499 is nginx's status for a client that left before its request was whole.
@@ -77,7 +80,8 @@ class ModelMetrics(Collector):
             int,
             {
                 (method, endpoint, status): 0
-                for endpoint, (method, statuses) in KNOWN_RESPONSES.items()
+                for endpoint, methods in KNOWN_RESPONSES.items()
+                for method, statuses in methods.items()
                 for status in statuses
             },
         )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
@@ -15,7 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from target_service.contract import Dataset, Floats, Schema, load_dataset, tail_refined_edges
+from target_service.contract import (
+    DATA,
+    RECIPES,
+    Dataset,
+    Floats,
+    Schema,
+    load_dataset,
+    tail_refined_edges,
+)
 from target_service.model import (
     CategoryTerm,
     Distribution,
@@ -23,35 +28,6 @@ from target_service.model import (
     NumericTerm,
     bucket_numbers,
 )
-
-DATA = Path(__file__).parent / "data"
-
-DAY = 86_400
-
-
-class Recipe(msgspec.Struct, frozen=True):
-    """How a model is made of its data set, whose rows are in the order of time.
-
-    The reference follows the training rows in time and shares none with them, so it shows scores
-    as they are on rows that the model has not seen.
-
-    Attributes:
-        train_days: The first days, which the model is fitted on.
-        reference_days: The days after them, which give the reference.
-        decision_quantile: Share of reference scores at or below the decision threshold.
-    """
-
-    train_days: float
-    reference_days: float
-    decision_quantile: float
-
-
-RECIPES: Mapping[str, Recipe] = {
-    # Two fifths of the year, and the rest of it; the riskiest tenth is declined.
-    "credit": Recipe(train_days=146, reference_days=219, decision_quantile=0.9),
-    # Eight weeks and the four after them: whole weeks, near enough to share the season.
-    "flights": Recipe(train_days=56, reference_days=28, decision_quantile=0.75),
-}
 
 
 def train(dataset: Dataset, name: str, version: str) -> Model:
@@ -63,10 +39,7 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
         ValueError: No recipe has that name, or the data are too short for it.
     """
     recipe = RECIPES[_known(name)]
-    start = dataset.time[0] if len(dataset) else 0
-    ends = start + DAY * np.array([recipe.train_days, recipe.train_days + recipe.reference_days])
-    first, last = np.searchsorted(dataset.time, ends)
-    fitted_on, reference = dataset[:first], dataset[first:last]
+    fitted_on, reference = recipe.split(dataset)
     if not len(reference) or len(np.unique(fitted_on.outcome)) < 2:
         raise ValueError(f"{name}: needs rows of both outcomes, then rows for the reference")
 

@@ -9,7 +9,7 @@ from driftdrill.text import UNKNOWN, alert_title, short_time
 from driftdrill.verdict import Alert, Expectation, Outcome, Verdict
 from scenarios.spec import Expect, Scenario
 
-COLUMNS = ("Alert", "Expected", "Within", "Fired after", "Notified after", "Resolved after")
+COLUMNS = ("Alert", "Expected", "Within", "Fired", "Notified", "Resolved")
 
 HEADLINES: Mapping[Outcome, str] = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
@@ -97,7 +97,7 @@ def _silent(expectation: Expectation, alerts: tuple[Alert, ...]) -> Row:
         UNKNOWN if time is None else f"at {short_time(time)}" for time in times
     )
     title = alert_title(expectation.alert, expectation.labels)
-    return Row((title, "stays silent", UNKNOWN, fired, notified, resolved), expectation.outcome)
+    return Row((title, "silent", UNKNOWN, fired, notified, resolved), expectation.outcome)
 
 
 def _first_life(expectation: Expectation, alerts: tuple[Alert, ...], since: float) -> Alert | None:

@@ -24,7 +24,9 @@ def print_verdict(scenario: Scenario, verdict: Verdict, console: Console) -> Non
     """The expectations, the reasons, and the outcome in one bold line."""
     if verdict.expectations:
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in (*COLUMNS, "Outcome"):
+        names = max(len(printable(line.alert)) for line in verdict.expectations)
+        table.add_column(COLUMNS[0], overflow="fold", min_width=min(names, 40))
+        for column in (*COLUMNS[1:], "Outcome"):
             table.add_column(column, overflow="fold")
         for row in rows(scenario, verdict):
             outcome = Text(row.outcome, style=_COLOURS[row.outcome])

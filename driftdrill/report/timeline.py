@@ -104,7 +104,8 @@ def _statistic(canvas: Canvas, statistic: Statistic, alerts: Sequence[Alert], ta
         keys.append(Key("line", "quiet", f"{len(statistic.values) - len(named)} more"))
     if statistic.thresholds:
         keys.append(Key("line", "threshold", "threshold"))
-    canvas.header(printable(statistic.alert), printable(statistic.expression), keys)
+    expression = " ".join(statistic.expression.split())
+    canvas.header(printable(statistic.alert), printable(expression), keys)
 
     scale = canvas.plot(*_range(statistic), height=110.0 if tall else 56.0)
     titles = [

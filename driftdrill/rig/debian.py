@@ -66,6 +66,8 @@ class Mirror:
             sources = self._state / "suite.sources"
             sources.write_text(_source_of(suite))
             settings += f'Dir::Etc::sourcelist "{sources}";\nDir::Etc::sourceparts "/dev/null";\n'
+            # A moving suite's lists are dated; a mirror that lags behind is still signed.
+            settings += 'Acquire::Check-Valid-Until "false";\n'
         self._settings = self._state / "apt.conf"
         self._settings.write_text(settings)
 

@@ -21,15 +21,11 @@ _SHARE = b"/usr/share/prometheus"
 _WORKING_DIRECTORY = b"/proc/self/cwd".ljust(len(_SHARE), b"/")
 
 
-def fetched(name: str, folder: Path) -> tuple[tuple[Path, Path | None], ...]:
-    """Where a program lies once it is fetched, and the folder that it must be started in."""
-    debian = folder / "debian"
+def fetched(name: str, folder: Path) -> tuple[Path, ...]:
+    """Where a program lies once it is fetched, from either source."""
     command = "prometheus-alertmanager" if name == "alertmanager" else name
     project = "alertmanager" if name == "alertmanager" else "prometheus"
-    return (
-        (debian / "usr/bin" / command, debian / _SHARE.decode().lstrip("/")),
-        (folder / project / name, None),
-    )
+    return folder / "debian/usr/bin" / command, folder / project / name
 
 
 def fetch_tools(folder: Path, suite: str | None = None) -> None:

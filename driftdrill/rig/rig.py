@@ -61,9 +61,8 @@ class Rig:
         rules: Sequence[Path],
         interruption: Interruption,
     ) -> None:
+        new_folder(out)
         self._out = out.resolve()
-        if self._out.exists() and (not self._out.is_dir() or any(self._out.iterdir())):
-            raise UsageError(f"{out} has leftovers in it; name a new or an empty folder")
         self._speed = speed
         self._tools = tools
         self._rules = rules
@@ -201,6 +200,25 @@ class Rig:
     def _wait(self, probe: Probe, longer: float = 0.0) -> None:
         """Wait for the server that was started last."""
         readiness.wait(self._servers, probe, _START_LIMIT_S + longer, self._interruption)
+
+
+def refuse_leftovers(out: Path) -> None:
+    """UsageError unless a folder is new or empty: results of two drills must not mix."""
+    try:
+        leftovers = out.exists() and any(out.iterdir())
+    except OSError as error:
+        raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
+    if leftovers:
+        raise UsageError(f"{out} has leftovers in it; name a new or an empty folder")
+
+
+def new_folder(out: Path) -> None:
+    """Make a folder that is new or empty; UsageError where that cannot be."""
+    refuse_leftovers(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
 
 
 def _service_command(model: Path, port: int) -> list[str]:

@@ -99,14 +99,14 @@ def _working(name: str, folder: Path, beside: Path | None = None) -> Iterator[To
             raise UsageError(f"{variable} has the value {named!r}, which is no working {name}")
         yield tool
         return
-    paths = [(beside / name, None)] if beside else []
-    paths += [(Path(p), None) for c in _COMMANDS[name] if (p := shutil.which(c))]
-    for path, cwd in (*paths, *fetched(name, folder)):
-        if tool := _tool(name, path, cwd):
+    paths = [beside / name] if beside else []
+    paths += [Path(p) for c in _COMMANDS[name] if (p := shutil.which(c))]
+    for path in (*paths, *fetched(name, folder)):
+        if tool := _tool(name, path):
             yield tool
 
 
-def _tool(name: str, path: Path, cwd: Path | None = None) -> Tool | None:
+def _tool(name: str, path: Path) -> Tool | None:
     """The program at a path, when it runs and says that it is the one."""
     try:
         said = subprocess.run(
@@ -116,4 +116,8 @@ def _tool(name: str, path: Path, cwd: Path | None = None) -> Tool | None:
         return None
     # Alertmanager of old wrote its version to the error stream.
     version = re.match(rf"{name}, version (\S+)", said.stdout or said.stderr)
-    return Tool(name, path.absolute(), version[1], cwd) if version else None
+    if not version:
+        return None
+    # A Debian package that was unpacked elsewhere, ours among them, has its files beside it.
+    share = path.absolute().parents[1] / "share" / "prometheus"
+    return Tool(name, path.absolute(), version[1], share if share.is_dir() else None)

@@ -27,6 +27,8 @@ from scenarios.stretch import DAY_S, stretch
 SCRAPE_INTERVAL_S = 15.0
 """As in `prometheus/prometheus.yml`."""
 
+SHORTEST_S = 60.0
+
 LONG_SCRAPE_INTERVAL_S = 60.0
 """Of drills over more than a day: a quarter of the samples, and of the time to evaluate them."""
 
@@ -60,6 +62,8 @@ def record(
     """
     drill = scenario if days is None else stretch(scenario, days)
     schedule = drill.schedule
+    if schedule.duration < SHORTEST_S:
+        raise ValueError(f"{scenario.name} lasts under {SHORTEST_S:g}s: too short to scrape twice")
     long = schedule.duration > DAY_S
     scrape_interval = LONG_SCRAPE_INTERVAL_S if long else SCRAPE_INTERVAL_S
     service = VirtualService(artifact(scenario.model))

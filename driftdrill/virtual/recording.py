@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from driftdrill.rig.errors import UsageError
+from driftdrill.rig.rig import new_folder
 from driftdrill.verdict import Requests
 from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.samples import Family, Series, load_families, save, write_openmetrics
@@ -61,13 +62,6 @@ class Recording(msgspec.Struct, frozen=True):
     evaluation_interval: float = EVALUATION_INTERVAL_S
     requests: Requests = Requests()
     versions: Mapping[str, str] = {}
-
-
-def new_folder(folder: Path) -> None:
-    """Make a folder; UsageError when it has something in it: two drills must not mix."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} has leftovers in it; name a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_recording(

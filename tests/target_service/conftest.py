@@ -4,11 +4,11 @@ import pytest
 from service_client import Client
 
 from target_service.app import create_app
-from target_service.contract import Dataset, load_dataset
+from target_service.contract import DATA, Dataset, load_dataset
 from target_service.feedback import Tokens
 from target_service.metrics import ModelMetrics
 from target_service.model import Model
-from target_service.training import DATA, train
+from target_service.training import train
 
 
 @pytest.fixture(scope="session")

@@ -235,14 +235,27 @@ def test_an_unknown_path_gets_404_and_is_counted_as_unmatched(
     assert value(metrics, "http_request_count_total", endpoint="unmatched") == 1
 
 
-def test_a_method_that_no_standard_defines_is_counted_as_unmatched(
+@pytest.mark.parametrize("method", ["BREW", "OPTIONS", "DELETE", "HEAD", "GET", "PUT", "TRACE"])
+@pytest.mark.parametrize("path", ["/predict", "/healthz", "/metrics", "/nowhere"])
+def test_no_method_makes_a_new_series(
+    client: Client, metrics: ModelMetrics, method: str, path: str
+) -> None:
+    before = samples(metrics).keys()
+    client.request(method, path)
+
+    assert samples(metrics).keys() == before
+    counted = [labels for labels, n in select(metrics, "http_request_count_total") if n]
+    assert len(counted) == 1
+
+
+def test_a_method_that_the_route_has_not_is_counted_as_unmatched(
     client: Client, metrics: ModelMetrics
 ) -> None:
     client.request("BREW", "/predict")
     client.request("STEEP", "/predict")
 
     found = select(metrics, "http_request_count_total", method="unmatched")
-    assert [(labels["endpoint"], n) for labels, n in found] == [("/predict", 2)]
+    assert [(labels["endpoint"], n) for labels, n in found if n] == [("/predict", 2)]
 
 
 def test_health_names_model_and_version(client: Client) -> None:

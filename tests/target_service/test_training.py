@@ -6,7 +6,7 @@ import pytest
 
 from target_service.contract import Dataset
 from target_service.model import Model
-from target_service.training import DAY, train, train_named
+from target_service.training import train, train_named
 
 
 def test_the_same_data_give_the_same_model(credit_data: Dataset, credit: Model) -> None:
@@ -43,7 +43,7 @@ def test_the_score_reference_has_20_buckets_and_20000_samples(
 def test_the_reference_shares_no_row_with_the_training_data(
     flights_data: Dataset, flights: Model
 ) -> None:
-    days = (flights_data.time - flights_data.time[0]) / DAY
+    days = (flights_data.time - flights_data.time[0]) / 86_400
     held_out = flights_data[np.searchsorted(days, 56) : np.searchsorted(days, 84)]
     distance = flights.features[flights.schema.index("distance")]
 

@@ -43,7 +43,7 @@ def test_the_same_alert_expected_twice_counts_from_its_own_onset_each_time(passe
 
 def test_an_alert_that_broke_its_silence_says_when(failed: Drill) -> None:
     assert rows(failed.scenario, failed.verdict)[-1].cells[1:] == (
-        "stays silent",
+        "silent",
         "-",
         "at 11m",
         "at 11m30s",

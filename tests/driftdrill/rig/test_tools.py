@@ -92,6 +92,7 @@ def test_fetched_programs_are_found_and_told_their_folder(tmp_path: Path, fake_t
     ):
         fake_tool(programs / file, name, "2.42.0")
     share = tmp_path / "debian/usr/share/prometheus"
+    share.mkdir(parents=True)
     tools = find_tools(fetch=False, folder=tmp_path)
     assert tools.prometheus.cwd == tools.alertmanager.cwd == share
 

@@ -1,0 +1,105 @@
+"""How live drills are run here: through the real command, as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+LIMIT_S = 240.0
+
+
+class Drill:
+    """A `driftdrill run` under way, with its output and the processes that it started."""
+
+    def __init__(self, out: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self.out = out
+        self.log = out.with_suffix(".log")
+        self._children: set[psutil.Process] = set()
+        command = [sys.executable, "-m", "driftdrill", "run", *arguments, "--out", str(out)]
+        with self.log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "COLUMNS": "160", **(env or {})},
+            )
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text()
+
+    def wait_until_running(self) -> None:
+        """Return once traffic flows."""
+        self._wait_for(lambda: self._sent() > 100, "traffic")
+
+    def prometheus_url(self) -> str:
+        """Where its Prometheus answers."""
+        found = re.search(r"Prometheus +(http://127\.0\.0\.1:\d+)", self.said)
+        assert found, self.said
+        return found[1]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the harness a signal."""
+        self._popen.send_signal(number)
+
+    def process(self, word: str) -> int:
+        """The id of the one process of this drill whose command line holds a word."""
+        running = [child for child in self._children if child.is_running()]
+        (found,) = [child.pid for child in running if word in " ".join(child.cmdline())]
+        return found
+
+    def finish(self) -> tuple[int, dict[str, Any]]:
+        """Exit code and verdict, once it has ended; nothing of it may run any longer."""
+        self._wait_for(lambda: self._popen.poll() is not None, "end", must_run=False)
+        code = self._popen.wait()
+        assert not [p for p in self._children if p.is_running()], "processes were left behind"
+        return code, json.loads((self.out / "verdict.json").read_text())
+
+    def stop(self) -> None:
+        """End it if it still runs."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+            self._popen.wait(60)
+
+    def _sent(self) -> int:
+        try:
+            lines = (self.out / "traffic.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return 0
+        return int(json.loads(lines[-1])["sent"]) if lines else 0
+
+    def _wait_for(self, condition: Callable[[], bool], what: str, must_run: bool = True) -> None:
+        deadline = time.monotonic() + LIMIT_S
+        while not condition():
+            if (code := self._popen.poll()) is None:
+                self._children.update(psutil.Process(self._popen.pid).children(recursive=True))
+            assert code is None or not must_run, f"ended before {what}: {self.said}"
+            assert time.monotonic() < deadline, f"no {what}: {self.said}"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Drill]]:
+    """Start a drill; each gets a folder of its own."""
+    drills: list[Drill] = []
+
+    def start(*arguments: str, env: Mapping[str, str] | None = None) -> Drill:
+        drills.append(Drill(tmp_path / f"drill-{len(drills)}", *arguments, env=env))
+        return drills[-1]
+
+    yield start
+    for drill in drills:
+        drill.stop()
