@@ -6,7 +6,6 @@ Each finding is a sentence, and makes the drill inconclusive: silence during a g
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from driftdrill.promapi import Clock, Prometheus
@@ -29,26 +28,19 @@ _COUNTERS = {
 }
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """Prometheus' own counters when the drill began."""
-
-    counters: tuple[float, ...]
-
-
-def baseline(prometheus: Prometheus) -> Baseline:
-    """Read the counters that must not move."""
-    return Baseline(tuple(prometheus.counter(name) for name in _COUNTERS))
+def baseline(prometheus: Prometheus) -> tuple[float, ...]:
+    """Prometheus' own counters that must not move from when the drill begins."""
+    return tuple(prometheus.counter(name) for name in _COUNTERS)
 
 
 def monitoring_faults(
-    prometheus: Prometheus, before: Baseline, clock: Clock, until: float
+    prometheus: Prometheus, before: tuple[float, ...], clock: Clock, until: float
 ) -> list[str]:
     """What Prometheus missed between the drill's start and `until`, production seconds."""
     start, end = clock.t0, clock.unix(until)
     faults = [
         f"{after - earlier:.0f} {what}"
-        for (name, what), earlier in zip(_COUNTERS.items(), before.counters, strict=True)
+        for (name, what), earlier in zip(_COUNTERS.items(), before, strict=True)
         if (after := prometheus.counter(name)) > earlier
     ]
     faults += [

@@ -199,8 +199,6 @@ def _judge_silent(name: str, scenario: Scenario, seen: Observation) -> list[_Jud
     return [(Expectation(name, {}, "silent", None, outcome), None)]
 
 
-def matches(expect: Expect, alert: Alert) -> bool:
+def matches(expect: Expect | Expectation, alert: Alert) -> bool:
     """Whether an alert is the one that an expectation names, by name and labels."""
-    return alert.alert == expect.alert and all(
-        alert.labels.get(name) == value for name, value in expect.labels.items()
-    )
+    return alert.alert == expect.alert and expect.labels.items() <= alert.labels.items()

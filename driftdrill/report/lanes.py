@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftdrill.report.canvas import Canvas, Key
-from driftdrill.report.rows import covers
 from driftdrill.report.svg import fitting, node, titled
 from driftdrill.text import alert_title, short_time
-from driftdrill.verdict import Alert, Observation
+from driftdrill.verdict import Alert, Observation, matches
 from scenarios.spec import Expect, Scenario
 
 _MOST = 40
@@ -35,13 +34,13 @@ def lanes(scenario: Scenario, observation: Observation) -> list[Lane]:
     for alert in observation.alerts:
         lives.setdefault(alert_title(alert.alert, alert.labels), []).append(alert)
     raised = [
-        Lane(title, tuple(own), tuple(e for e in scenario.expects if _meets(own[0], e)))
+        Lane(title, tuple(own), tuple(e for e in scenario.expects if matches(e, own[0])))
         for title, own in lives.items()
     ]
     missed = [
         Lane(alert_title(expect.alert, expect.labels), (), (expect,))
         for expect in scenario.expects
-        if not any(_meets(alert, expect) for alert in observation.alerts)
+        if not any(matches(expect, alert) for alert in observation.alerts)
     ]
     return sorted(raised + missed, key=lambda lane: not lane.expects)
 
@@ -65,10 +64,6 @@ def draw_alerts(canvas: Canvas, scenario: Scenario, observation: Observation) ->
     if not found:
         canvas.y += 12.0
         canvas.text(0.0, "No alert was expected, and none was raised.", "empty")
-
-
-def _meets(alert: Alert, expect: Expect) -> bool:
-    return alert.alert == expect.alert and covers(expect.labels, alert.labels)
 
 
 def _draw(canvas: Canvas, lane: Lane, observed: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from driftdrill.text import UNKNOWN, alert_title, short_time
-from driftdrill.verdict import Alert, Expectation, Outcome, Verdict
+from driftdrill.verdict import Alert, Expectation, Outcome, Verdict, matches
 from scenarios.spec import Expect, Scenario
 
 COLUMNS = ("Alert", "Expected", "Within", "Fired", "Notified", "Resolved")
@@ -23,11 +23,6 @@ class Row:
 
     cells: tuple[str, str, str, str, str, str]
     outcome: Outcome
-
-
-def covers(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether an alert's labels hold all that were wanted."""
-    return wanted.items() <= labels.items()
 
 
 def rows(scenario: Scenario, verdict: Verdict) -> tuple[Row, ...]:
@@ -104,10 +99,7 @@ def _first_life(expectation: Expectation, alerts: tuple[Alert, ...], since: floa
     lives = [
         (life.firing_at, i)
         for i, life in enumerate(alerts)
-        if life.alert == expectation.alert
-        and covers(expectation.labels, life.labels)
-        and life.firing_at is not None
-        and life.firing_at >= since
+        if matches(expectation, life) and life.firing_at is not None and life.firing_at >= since
     ]
     return alerts[min(lives)[1]] if lives else None
 
