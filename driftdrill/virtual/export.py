@@ -16,7 +16,7 @@ import yaml
 from driftdrill.virtual.gotext import quoted
 from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
-from scenarios.spec import Scenario
+from scenarios.spec import Allow, Expect, Scenario
 
 
 def export_tests(recording: Path, rules: Sequence[Path], path: Path) -> None:
@@ -69,7 +69,8 @@ def _values(samples: Sequence[tuple[int, str]], start: float, step: int) -> str:
 
 
 def _tests(scenario: Scenario, alerts: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    duration, known = scenario.schedule.duration, (*scenario.expects, *scenario.allows)
+    duration = scenario.schedule.duration
+    known: tuple[Expect | Allow, ...] = (*scenario.expects, *scenario.allows)
     for line in known:
         # What another line expects or allows earlier is not this one's to forbid.
         earlier = [e.labels for e in known if e.alert == line.alert and e.onset < line.onset]
