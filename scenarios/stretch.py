@@ -6,7 +6,6 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from scenarios.spec import Scenario
-from simulators.schedule import Schedule
 
 DAY_S = 86_400.0
 
@@ -20,7 +19,7 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
         ValueError: No phase is steady, or the drifting ones alone take longer.
     """
     phases = scenario.schedule.phases
-    steady = sum(phase.duration for phase in phases if not phase.drifts)
+    steady = sum(phase.duration for phase in phases if not phase.drifting)
     drifting = scenario.schedule.duration - steady
     if not steady:
         raise ValueError(f"{scenario.name} drifts all the time: it has no steady phase to stretch")
@@ -31,17 +30,18 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
             f" of {days:g}"
         )
     factor = left / steady
-    stretched = Schedule(
-        tuple(
-            phase if phase.drifts else replace(phase, duration=phase.duration * factor)
+    stretched = replace(
+        scenario.schedule,
+        phases=tuple(
+            phase if phase.drifting else replace(phase, duration=phase.duration * factor)
             for phase in phases
-        )
+        ),
     )
     starts, longer = scenario.schedule.starts, stretched.starts
 
     def moved(time: float) -> float:
         phase = min(bisect_right(starts.tolist(), time), len(phases)) - 1
-        pace = 1.0 if phases[phase].drifts else factor
+        pace = 1.0 if phases[phase].drifting else factor
         return float(longer[phase] + (time - starts[phase]) * pace)
 
     expects = tuple(replace(expect, onset=moved(expect.onset)) for expect in scenario.expects)

@@ -17,7 +17,7 @@ from driftdrill.cli import app
 from driftdrill.rig.tools import find_tools
 from scenarios.spec import find, load
 from scenarios.yamlfile import BadFileError
-from simulators.drifts import KINDS
+from simulators.kinds import KINDS
 from target_service.contract import METRICS
 
 PROJECT = Path(__file__).parents[1]
