@@ -29,6 +29,19 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
+class Resolve:
+    """By when an alert must be over.
+
+    Attributes:
+        end: Seconds from the scenario's start to the end of the change that the alert found.
+        within: Seconds from that end.
+    """
+
+    end: float
+    within: float
+
+
+@dataclass(frozen=True)
 class Expect:
     """An alert that must fire.
 
@@ -36,19 +49,35 @@ class Expect:
         labels: Labels that the alert must carry, among others.
         onset: Seconds from the scenario's start to the change that the alert is to find.
         within: Seconds from the onset by which it must fire.
+        resolve: By when it must be over, where that is asked for.
     """
 
     alert: str
     labels: Mapping[str, str]
     onset: float
     within: float
+    resolve: Resolve | None = None
+
+
+@dataclass(frozen=True)
+class Allow:
+    """An alert that may fire, and need not.
+
+    Attributes:
+        labels: Labels that the alert must carry, among others.
+        onset: Seconds from the scenario's start; before, the alert must stay silent.
+    """
+
+    alert: str
+    labels: Mapping[str, str]
+    onset: float
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One drill, as data: what the world does, and which alerts must fire.
+    """One drill, as data: what the world does, which alerts must fire, and which may.
 
-    Any alert that no expectation names must stay silent.
+    Any other alert must stay silent.
 
     Attributes:
         label_delay: Seconds from a prediction to its ground truth.
@@ -63,6 +92,7 @@ class Scenario:
     label_coverage: float
     expects: tuple[Expect, ...]
     path: Path
+    allows: tuple[Allow, ...] = ()
 
     def stream(self, seed: int) -> Stream:
         """Every request of the drill."""
@@ -94,6 +124,13 @@ class _Expect(Strict, frozen=True):
     within: str
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     after: str | None = None
+    resolves: str | None = None
+
+
+class _Allow(Strict, frozen=True):
+    alert: str
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    after: str | None = None
 
 
 class _File(Strict, frozen=True):
@@ -104,6 +141,7 @@ class _File(Strict, frozen=True):
     phases: tuple[_Phase, ...]
     labels: _Labels = _Labels()
     expect: tuple[_Expect, ...] = ()
+    allow: tuple[_Allow, ...] = ()
 
 
 # --- Reading it -----------------------------------------------------------------------------------
@@ -148,6 +186,7 @@ def load(path: Path) -> Scenario:
         label_coverage=float(file.labels.coverage),
         expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
+        allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
     )
 
 
@@ -191,10 +230,37 @@ def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect
             windows = schedule.windows()
             require(windows, "no phase drifts, so name the phase that the alert is to find")
             onset = windows[0].start
-    with source.at(f"{key}.within"):
-        within = duration(raw.within)
-        left = schedule.duration - onset
-        require(0 < within <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
+    within = _deadline(source, f"{key}.within", raw.within, schedule.duration - onset)
+    resolve = None
+    if raw.resolves is not None:
+        end = _end_of_change(schedule, onset)
+        left = schedule.duration - end
+        resolve = Resolve(end, _deadline(source, f"{key}.resolves", raw.resolves, left))
     with source.at(f"{key}.alert"):
         require(raw.alert, "expected an alert's name")
-    return Expect(raw.alert, raw.labels, onset, within)
+    return Expect(raw.alert, raw.labels, onset, within, resolve)
+
+
+def _allow(source: Located, i: int, raw: _Allow, schedule: Schedule) -> Allow:
+    key = f"allow[{i}]"
+    with source.at(f"{key}.alert"):
+        require(raw.alert, "expected an alert's name")
+    with source.at(f"{key}.after"):
+        if raw.after is not None:
+            return Allow(raw.alert, raw.labels, schedule.phase_start(raw.after))
+    windows = schedule.windows()
+    return Allow(raw.alert, raw.labels, windows[0].start if windows else 0.0)
+
+
+def _deadline(source: Located, key: str, text: str, left: float) -> float:
+    """Seconds of a deadline that must come before the scenario ends, in `left` seconds."""
+    with source.at(key):
+        seconds = duration(text)
+        require(0 < seconds <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
+    return seconds
+
+
+def _end_of_change(schedule: Schedule, onset: float) -> float:
+    """When the stretch that drifts at `onset` is over; where nothing drifts, when its phase is."""
+    drifting = [window.end for window in schedule.windows() if window.start <= onset < window.end]
+    return drifting[0] if drifting else onset + schedule.phase_at(onset).duration

@@ -44,5 +44,13 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
         pace = 1.0 if phases[phase].drifting else factor
         return float(longer[phase] + (time - starts[phase]) * pace)
 
-    expects = tuple(replace(expect, onset=moved(expect.onset)) for expect in scenario.expects)
-    return replace(scenario, schedule=stretched, expects=expects)
+    expects = tuple(
+        replace(
+            expect,
+            onset=moved(expect.onset),
+            resolve=expect.resolve and replace(expect.resolve, end=moved(expect.resolve.end)),
+        )
+        for expect in scenario.expects
+    )
+    allows = tuple(replace(allow, onset=moved(allow.onset)) for allow in scenario.allows)
+    return replace(scenario, schedule=stretched, expects=expects, allows=allows)

@@ -222,7 +222,7 @@ def known_keys(path: Path, document: dict[str, Any]) -> set[str]:
     return set(str(caught.value).rpartition("known: ")[2].split(", "))
 
 
-@pytest.mark.parametrize("place", ["", "traffic", "labels", "phases", "drifts", "expect"])
+@pytest.mark.parametrize("place", ["", "traffic", "labels", "phases", "drifts", "expect", "allow"])
 def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place):
     (example,) = (b.text for b in BLOCKS if b.page == "scenarios.md" and b.language == "yaml")
     document = yaml.safe_load(example)
@@ -235,6 +235,7 @@ def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place
         "phases": phases,
         "drifts": drifts,
         "expect": document["expect"],
+        "allow": document["allow"],
     }[place]
     shown = {key for mapping in at_place for key in mapping}
     for mapping in at_place:
