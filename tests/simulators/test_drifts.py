@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from drift_examples import DRIFTS, column, draw, everyone, recorded
 from hypothesis import given
 from hypothesis import strategies as st
-from drift_examples import DRIFTS, column, draw, everyone, recorded
 
 from simulators.credit import CREDIT
 from simulators.drifts import (
