@@ -44,8 +44,16 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
         pace = factor if _is_steady(phases[phase]) else 1.0
         return float(longer[phase] + (time - starts[phase]) * pace)
 
-    expects = tuple(replace(expect, onset=moved(expect.onset)) for expect in scenario.expects)
-    return replace(scenario, schedule=stretched, expects=expects)
+    expects = tuple(
+        replace(
+            expect,
+            onset=moved(expect.onset),
+            resolve=expect.resolve and replace(expect.resolve, end=moved(expect.resolve.end)),
+        )
+        for expect in scenario.expects
+    )
+    allows = tuple(replace(allow, onset=moved(allow.onset)) for allow in scenario.allows)
+    return replace(scenario, schedule=stretched, expects=expects, allows=allows)
 
 
 def _is_steady(phase: Phase) -> bool:

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,8 @@ class Rotation:
 
     def _canaries(self, numbers: Numbers) -> Numbers:
         """How many requests before each of (n,) go to the canary."""
-        return np.floor(numbers * self.share + 1e-9).astype(np.int64)
+        whole: Numbers = np.floor(numbers * self.share + 1e-9).astype(np.int64)
+        return whole
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,7 @@ class Fleet:
         cuts = {0.0, self.schedule.duration, *self.schedule.starts.tolist()}
         cuts |= {time for life in self.lives for time in (life.joins, life.leaves)}
         inside = sorted(time for time in cuts if 0 <= time <= self.schedule.duration)
-        return tuple(
-            self._rotation(start, end) for start, end in zip(inside, inside[1:], strict=False)
-        )
+        return tuple(self._rotation(start, end) for start, end in pairwise(inside))
 
     def rotation_at(self, time: float) -> Rotation:
         """Who gets the requests at a time; the last one from its start on."""

@@ -39,7 +39,7 @@ class ActiveDrift:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a scenario: seconds, requests/s, what drifts meanwhile, how the service is run."""
+    """A stretch of a scenario: seconds, requests/s, what drifts, and how the service is run."""
 
     name: str
     duration: float
