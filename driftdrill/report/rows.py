@@ -11,6 +11,9 @@ from scenarios.spec import Expect, Scenario
 
 COLUMNS = ("Alert", "Expected", "Within", "Fired", "Notified", "Resolved")
 
+COLOURS: Mapping[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+"""Of an outcome in the terminal."""
+
 HEADLINES: Mapping[Outcome, str] = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
 
