@@ -8,18 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from scenarios.changes import read_drift
+from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
 from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
 from scenarios.worlds import population
 from scenarios.yamlfile import Located, read_yaml
+from simulators.fleet import Fleet
 from simulators.population import Population
 from simulators.schedule import Phase, Ramp, Schedule
 from simulators.stream import Stream
+from target_service.builds import USUAL
 
 FOLDER = Path(__file__).parent
 CATALOGUE = FOLDER / "catalogue"
@@ -81,7 +85,10 @@ class Scenario:
 
     Attributes:
         label_delay: Seconds from a prediction to its ground truth.
-        label_coverage: Share of predictions whose ground truth is ever known.
+        label_coverage: Share of predictions whose ground truth is ever known, where a phase does
+            not say.
+        replicas: Of the service, where a phase does not say.
+        lost_scrapes: Share of Prometheus' scrapes that fail.
     """
 
     name: str
@@ -93,6 +100,23 @@ class Scenario:
     expects: tuple[Expect, ...]
     path: Path
     allows: tuple[Allow, ...] = ()
+    replicas: int = 1
+    lost_scrapes: float = 0.0
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """Which replica of the service runs what, and when; ValueError where that cannot be."""
+        return Fleet(self.schedule, self.replicas)
+
+    @property
+    def is_operated(self) -> bool:
+        """Whether it takes more than one service that runs from the start to the end."""
+        return (
+            len(self.fleet.lives) > 1
+            or self.fleet.lives[0].build != USUAL
+            or self.lost_scrapes > 0
+            or any(phase.operation.scan for phase in self.schedule.phases)
+        )
 
     def stream(self, seed: int) -> Stream:
         """Every request of the drill."""
@@ -112,7 +136,7 @@ class _Labels(Strict, frozen=True):
     coverage: Number = 1.0
 
 
-class _Phase(Strict, frozen=True):
+class _Phase(OperationKeys, frozen=True, kw_only=True):
     name: str
     duration: str
     rate: Line | None = None
@@ -142,6 +166,8 @@ class _File(Strict, frozen=True):
     labels: _Labels = _Labels()
     expect: tuple[_Expect, ...] = ()
     allow: tuple[_Allow, ...] = ()
+    replicas: int = 1
+    scrapes: ScrapeKeys = ScrapeKeys()
 
 
 # --- Reading it -----------------------------------------------------------------------------------
@@ -159,8 +185,8 @@ def load(path: Path) -> Scenario:
         world = population(file.model)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
-    with source.at("labels.coverage"):
-        require(0 <= file.labels.coverage <= 1, "expected a share from 0 to 1")
+    with source.at("replicas"):
+        check_replicas(file.replicas)
     with source.at("traffic.rate"):
         rate = ramp(file.traffic.rate)
     with source.at("phases"):
@@ -177,17 +203,22 @@ def load(path: Path) -> Scenario:
         require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):
         require(schedule.total_arrivals, "expected some traffic in some phase")
-    return Scenario(
+    scenario = Scenario(
         name=file.name,
         summary=" ".join(file.summary.split()),
         model=file.model,
         schedule=schedule,
         label_delay=delay,
-        label_coverage=float(file.labels.coverage),
+        label_coverage=share(source, "labels.coverage", file.labels.coverage),
         expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
         allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
+        replicas=file.replicas,
+        lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),
     )
+    with source.at("phases"):
+        require(scenario.fleet.lives, "expected a replica that runs in some phase")
+    return scenario
 
 
 def catalogue(folder: Path = CATALOGUE) -> list[Scenario]:
@@ -218,7 +249,7 @@ def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) 
         read_drift(source, f"{key}.drifts[{j}]", dict(drift), world)
         for j, drift in enumerate(raw.drifts)
     )
-    return Phase(raw.name, seconds, rate, drifts)
+    return Phase(raw.name, seconds, rate, drifts, operation(source, key, raw))
 
 
 def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect:
