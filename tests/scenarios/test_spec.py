@@ -139,7 +139,7 @@ def test_a_scenario_without_a_change_must_say_what_its_alerts_are_to_find(tmp_pa
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="no scenario 'stedy'; known: .*covariate-sudden"):
+    with pytest.raises(ValueError, match=r"no scenario 'stedy'; known: .*covariate-sudden"):
         find("stedy")
     with pytest.raises(BadFileError, match="cannot be read"):
         find("nowhere/at-all.yaml")
