@@ -219,7 +219,7 @@ def test_every_recorded_series_is_named():
 
 def test_the_thresholds_worked_out_are_those_of_the_formula():
     for seconds, shown in ((600, "0.091 in 10 minutes"), (3600, "0.069 in an\nhour")):
-        value = 0.05 + 2.2 * (1 / (5 * seconds) + 1 / 59_964) ** 0.5
+        value = 0.05 + 2.2 * (1 / (5 * seconds) + 1 / 60_188) ** 0.5
         assert shown.startswith(f"{value:.3f}")
         assert shown in page("rules.md")
 
@@ -232,7 +232,10 @@ def known_keys(path: Path, document: dict[str, Any]) -> set[str]:
     return set(str(caught.value).rpartition("known: ")[2].split(", "))
 
 
-@pytest.mark.parametrize("place", ["", "traffic", "labels", "phases", "drifts", "expect"])
+@pytest.mark.parametrize(
+    "place",
+    ["", "traffic", "labels", "scrapes", "phases", "canary", "drifts", "expect", "allow"],
+)
 def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place):
     (example,) = (b.text for b in BLOCKS if b.page == "scenarios.md" and b.language == "yaml")
     document = yaml.safe_load(example)
@@ -242,9 +245,12 @@ def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place
         "": [document],
         "traffic": [document["traffic"]],
         "labels": [document["labels"]],
+        "scrapes": [document["scrapes"]],
         "phases": phases,
+        "canary": [phase["canary"] for phase in phases if "canary" in phase],
         "drifts": drifts,
         "expect": document["expect"],
+        "allow": document["allow"],
     }[place]
     shown = {key for mapping in at_place for key in mapping}
     for mapping in at_place:
