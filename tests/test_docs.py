@@ -170,7 +170,9 @@ def test_every_yaml_example_is_a_valid_scenario_rule_or_target_file(tmp_path, mo
         assert load_target(path).predict
     elif "rows" in document:
         header = [document["outcome"], document["delay"], *document["features"]]
-        (tmp_path / document["rows"]).write_text(",".join(header) + "\n1,90d" + ",1" * 9)
+        (tmp_path / document["rows"]).write_text(
+            ",".join(header) + "\n1,90d" + ",1" * (len(header) - 2)
+        )
         assert load_rows(path).dataset.schema.names == tuple(document["features"])
     else:
         assert load(path).expects
