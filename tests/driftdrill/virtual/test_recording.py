@@ -20,6 +20,7 @@ from driftdrill.virtual.recording import (
 )
 from driftdrill.virtual.remote_write import push
 from driftdrill.virtual.samples import Family
+from driftdrill.virtual.selectors import everything
 from driftdrill.virtual.store import Store
 from scenarios.spec import find
 
@@ -60,9 +61,14 @@ def test_arrays_become_the_same_text(tmp_path):
     assert text.endswith(b"# EOF\n")
 
 
-def test_prometheus_takes_every_sample_over_remote_write(tmp_path):
+def held_by_prometheus(recording: Path, folder: Path, long: bool) -> Store:
+    return Store(recording, everything, long, find_tools(), folder / "work", Interruption())
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_prometheus_takes_every_sample_over_remote_write(long, tmp_path):
     recording = write(tmp_path / "r", portable=False)
-    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
+    with held_by_prometheus(recording, tmp_path, long) as store:
         client = store.client()
         asked = {"query": '{__name__=~".+"}[3h]', "time": str(TIMES[-1])}
         answer = client.get("query", asked)["result"]
@@ -80,7 +86,7 @@ def test_prometheus_takes_every_sample_over_remote_write(tmp_path):
 
 def test_samples_that_nobody_takes_are_an_error(tmp_path):
     recording = write(tmp_path / "r", portable=False)
-    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
+    with held_by_prometheus(recording, tmp_path, long=False) as store:
         again = ({"__name__": "score"}, TIMES, np.full(500, 7.0))
         with pytest.raises(PrometheusError, match="took no samples"):
             push(f"{store.url}/nowhere", [again])
