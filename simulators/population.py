@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from target_service.contract import Dataset, Feature, Floats, Schema
+from target_service.contract import Feature, Floats, Schema
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ class Population(Protocol):
 
     def draw(self, rng: np.random.Generator, count: int) -> Rows:
         """`count` independent rows of the reference world."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether a request's row depends on its number, so that each has to be asked for."""
+
+    def requested(self, rng: np.random.Generator, first: int, count: int) -> Rows:
+        """The rows of the requests number `first` to `first + count - 1` of a drill."""
 
     def mean(self, feature: str) -> float:
         """The reference mean of a numeric feature."""
@@ -116,6 +123,8 @@ class SyntheticPopulation:
     correlations: tuple[tuple[str, str, float], ...] = ()
     nullable: frozenset[str] = frozenset()
 
+    ordered = False
+
     @cached_property
     def schema(self) -> Schema:
         """Numeric features first, then the categorical ones."""
@@ -139,6 +148,11 @@ class SyntheticPopulation:
             columns.append(drawn.astype(np.float64))
         x = np.column_stack(columns)
         return Rows(x, probability(self._log_odds(x)))
+
+    def requested(self, rng: np.random.Generator, first: int, count: int) -> Rows:
+        """The same: all rows are independent draws."""
+        del first
+        return self.draw(rng, count)
 
     def mean(self, feature: str) -> float:
         """The mean of a numeric feature."""
@@ -197,56 +211,3 @@ class SyntheticPopulation:
             effects = np.array([effect for _, _, effect in category.shares] + [0.0])
             total += effects[column.astype(np.intp)]
         return total
-
-
-_NO_CONCEPT = "P(y|x) of recorded data is not known, so nothing can be made of it"
-
-
-@dataclass(frozen=True, eq=False)
-class RecordedPopulation:
-    """Rows drawn with replacement from a data set; their outcomes are what was recorded."""
-
-    dataset: Dataset
-
-    @property
-    def schema(self) -> Schema:
-        """The data set's columns."""
-        return self.dataset.schema
-
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
-        """`count` independent rows."""
-        chosen = rng.integers(len(self.dataset), size=count)
-        return Rows(self.dataset.x[chosen], self.dataset.outcome[chosen].astype(np.float64))
-
-    def mean(self, feature: str) -> float:
-        """The mean of a numeric feature over the data set."""
-        return float(np.nanmean(self._column(feature)))
-
-    def sd(self, feature: str) -> float:
-        """The standard deviation of a numeric feature over the data set."""
-        return float(np.nanstd(self._column(feature)))
-
-    @property
-    def prior(self) -> float:
-        """The share of outcome 1 in the data set."""
-        return float(self.dataset.outcome.mean())
-
-    def risk(self, share: float) -> float:
-        """Unknown; see `log_odds`."""
-        del share
-        raise ValueError(_NO_CONCEPT)
-
-    def with_inputs(self, rows: Rows, x: Floats) -> Rows:
-        """The rows with other inputs and their recorded outcomes."""
-        return Rows(x, rows.p)
-
-    def log_odds(self, rows: Rows) -> Floats:
-        """Unknown: a record says what came true, not how likely it was."""
-        del rows
-        raise ValueError(_NO_CONCEPT)
-
-    def _column(self, feature: str) -> Floats:
-        column = self.schema.index(feature)
-        if self.schema.features[column].kind != "numeric":
-            raise ValueError(f"feature {feature!r} is not numeric")
-        return self.dataset.x[:, column]

@@ -56,7 +56,7 @@ class Stream:
         """Requests `number * BLOCK` and on; fewer than `BLOCK`, or none, at the schedule's end."""
         rng = np.random.default_rng([self.seed, number])
         due = self.schedule.arrival_times(number * BLOCK, BLOCK)
-        rows = self.population.draw(rng, BLOCK)
+        rows = self.population.requested(rng, number * BLOCK, BLOCK)
         for drift, intensity in self.schedule.intensity(due):
             rows = drift.apply(rows, intensity, self.population, rng)
         outcome = (rng.random(BLOCK) < rows.p).astype(np.uint8)

@@ -13,7 +13,8 @@ from simulators.faults import (
     FeatureSwap,
     UnitChange,
 )
-from simulators.population import RecordedPopulation, Rows
+from simulators.population import Rows
+from simulators.recorded import RecordedPopulation
 from simulators.selections import DeclinedStayAway, PriorShift
 from target_service.contract import Dataset
 
