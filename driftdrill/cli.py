@@ -276,7 +276,7 @@ def up(speed: Speed = 60.0) -> int:
     return PASS
 
 
-@app.command(name="list")
+@app.command(name="list", epilog="Example: `driftdrill list --scenarios my-drills`")
 def list_(folder: Folder = CATALOGUE) -> None:
     """The scenarios that ship, or those of a folder."""
     list_table(catalogue(folder), console)
