@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from target_service.contract import Feature, Floats, Schema
+from target_service.contract import Dataset, Feature, Floats, Schema
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ class Population(Protocol):
     def schema(self) -> Schema:
         """The columns of the rows."""
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
-        """`count` independent rows of the reference world."""
-
     @property
-    def ordered(self) -> bool:
+    def in_order(self) -> bool:
         """Whether a request's row depends on its number, so that each has to be asked for."""
 
-    def requested(self, rng: np.random.Generator, first: int, count: int) -> Rows:
-        """The rows of the requests number `first` to `first + count - 1` of a drill."""
+    def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:
+        """`count` rows of the reference world.
+
+        With `first` they are those of a drill's requests from this number on; else independent.
+        """
 
     def mean(self, feature: str) -> float:
         """The reference mean of a numeric feature."""
@@ -123,7 +124,7 @@ class SyntheticPopulation:
     correlations: tuple[tuple[str, str, float], ...] = ()
     nullable: frozenset[str] = frozenset()
 
-    ordered = False
+    in_order = False
 
     @cached_property
     def schema(self) -> Schema:
@@ -135,8 +136,9 @@ class SyntheticPopulation:
             )
         )
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
+    def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:
         """`count` independent rows."""
+        del first  # no row depends on its number
         z = rng.standard_normal((count, len(self.numeric))) @ self._mixing.T
         columns = [
             np.round(n.floor + n.median * np.exp(n.spread * z[:, i]), n.decimals)
@@ -148,11 +150,6 @@ class SyntheticPopulation:
             columns.append(drawn.astype(np.float64))
         x = np.column_stack(columns)
         return Rows(x, probability(self._log_odds(x)))
-
-    def requested(self, rng: np.random.Generator, first: int, count: int) -> Rows:
-        """The same: all rows are independent draws."""
-        del first
-        return self.draw(rng, count)
 
     def mean(self, feature: str) -> float:
         """The mean of a numeric feature."""
@@ -211,3 +208,82 @@ class SyntheticPopulation:
             effects = np.array([effect for _, _, effect in category.shares] + [0.0])
             total += effects[column.astype(np.intp)]
         return total
+
+
+_NO_CONCEPT = "P(y|x) of recorded data is not known, so nothing can be made of it"
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedPopulation:
+    """Rows of a data set, drawn with replacement; their outcomes are what was recorded.
+
+    Attributes:
+        in_order: Replay the rows instead, from first to last and again.
+        outcomes_known: Whether the data set's outcomes mean anything.
+        delays_known: Whether its outcomes came with delays of their own.
+    """
+
+    dataset: Dataset
+    in_order: bool = False
+    outcomes_known: bool = True
+    delays_known: bool = False
+
+    @property
+    def schema(self) -> Schema:
+        """The data set's columns."""
+        return self.dataset.schema
+
+    def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:
+        """`count` rows: independent ones or, in order, those from number `first` on."""
+        chosen = self._chosen(rng, count, first)
+        return Rows(self.dataset.x[chosen], self.dataset.outcome[chosen].astype(np.float64))
+
+    def delays(self, rng: np.random.Generator, count: int, first: int) -> Floats:
+        """(count,) seconds until the outcomes of those rows that `draw` gave.
+
+        Args:
+            rng: In the state in which `draw` got it.
+            count: As given to `draw`.
+            first: As given to `draw`.
+        """
+        chosen = self._chosen(rng, count, first)
+        waited: Floats = (self.dataset.known - self.dataset.time)[chosen].astype(np.float64)
+        return waited
+
+    def _chosen(self, rng: np.random.Generator, count: int, first: int | None) -> NDArray[np.int64]:
+        if self.in_order and first is not None:
+            return np.arange(first, first + count) % len(self.dataset)
+        return rng.integers(len(self.dataset), size=count)
+
+    def mean(self, feature: str) -> float:
+        """The mean of a numeric feature over the data set."""
+        return float(np.nanmean(self._column(feature)))
+
+    def sd(self, feature: str) -> float:
+        """The standard deviation of a numeric feature over the data set."""
+        return float(np.nanstd(self._column(feature)))
+
+    @property
+    def prior(self) -> float:
+        """The share of outcome 1 in the data set."""
+        return float(self.dataset.outcome.mean())
+
+    def risk(self, share: float) -> float:
+        """Unknown; see `log_odds`."""
+        del share
+        raise ValueError(_NO_CONCEPT)
+
+    def with_inputs(self, rows: Rows, x: Floats) -> Rows:
+        """The rows with other inputs and their recorded outcomes."""
+        return Rows(x, rows.p)
+
+    def log_odds(self, rows: Rows) -> Floats:
+        """Unknown: a record says what came true, not how likely it was."""
+        del rows
+        raise ValueError(_NO_CONCEPT)
+
+    def _column(self, feature: str) -> Floats:
+        column = self.schema.index(feature)
+        if self.schema.features[column].kind != "numeric":
+            raise ValueError(f"feature {feature!r} is not numeric")
+        return self.dataset.x[:, column]

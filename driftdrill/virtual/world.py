@@ -67,7 +67,7 @@ def simulate(
     """
     duration = scenario.schedule.duration
     scrapes = np.arange(scrape_interval / 2, duration, scrape_interval)
-    each = scenario.population.ordered or scenario.schedule.total_arrivals <= rows_drawn
+    each = scenario.population.in_order or scenario.schedule.total_arrivals <= rows_drawn
     count = _count_rows if each else _count_pools
     counted = count(scenario, service, seed, scrapes, show)
     show(duration)

@@ -13,8 +13,7 @@ from simulators.faults import (
     FeatureSwap,
     UnitChange,
 )
-from simulators.population import Rows
-from simulators.recorded import RecordedPopulation
+from simulators.population import RecordedPopulation, Rows
 from simulators.selections import DeclinedStayAway, PriorShift
 from target_service.contract import Dataset
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulators.credit import CREDIT
-from simulators.recorded import RecordedPopulation, ReplayedPopulation
+from simulators.population import RecordedPopulation
 from target_service.contract import Dataset
 
 ROWS = CREDIT.draw(np.random.default_rng(0), 200_000)
@@ -48,16 +48,16 @@ def test_recorded_rows_come_with_their_recorded_outcome():
 def test_a_replayed_record_comes_in_its_order_and_again_when_it_ends():
     time = np.arange(1000)
     dataset = Dataset(CREDIT.schema, ROWS.x[:1000], (time % 3 == 0).astype(np.uint8), time, time)
-    replayed = ReplayedPopulation(dataset)
-    rows = replayed.requested(np.random.default_rng(1), 900, 200)
+    replayed = RecordedPopulation(dataset, in_order=True)
+    rows = replayed.draw(np.random.default_rng(1), 200, 900)
     np.testing.assert_array_equal(rows.x, np.roll(dataset.x, -900, axis=0)[:200])
     np.testing.assert_array_equal(rows.p, np.roll(dataset.outcome, -900)[:200])
 
 
 def test_only_a_replayed_record_has_an_order():
     dataset = Dataset(CREDIT.schema, ROWS.x[:9], np.ones(9, np.uint8), np.arange(9), np.arange(9))
-    worlds = (CREDIT, RecordedPopulation(dataset), ReplayedPopulation(dataset))
-    assert [world.ordered for world in worlds] == [False, False, True]
+    worlds = (CREDIT, RecordedPopulation(dataset), RecordedPopulation(dataset, True))
+    assert [world.in_order for world in worlds] == [False, False, True]
 
 
 def test_the_prior_and_the_risk_are_those_of_the_rows():
