@@ -221,9 +221,7 @@ def _matching_changes(node: Any, inner: Sequence[str]) -> Iterator[Change]:
     for label in matching.labels:
         rest = f"({','.join(other for other in matching.labels if other != label)})"
         changed = text.replace(listed, rest, 1)
-        yield Change(
-            "missing label", f"on ({label})", _binary(node, inner, str(node.op), changed)
-        )
+        yield Change("missing label", f"on ({label})", _binary(node, inner, str(node.op), changed))
 
 
 def _grouping_labels(node: Any) -> list[str]:

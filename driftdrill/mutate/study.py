@@ -124,7 +124,7 @@ def _examine(
         wanted=everything,
         portable=False,
         tools=tools,
-        show=lambda progress: None,
+        show=lambda _: None,
     )
     groups = load_groups(rules, EVALUATION_INTERVAL_S, tools.promtool)
     readers, all_mutants = alerts_behind(groups), tuple(mutants(groups))

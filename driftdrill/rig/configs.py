@@ -24,6 +24,9 @@ from driftdrill.scaling import (
 JOB = "target-service"
 """The scrape job of the service, in `prometheus/prometheus.yml`."""
 
+ALERTMANAGER_JOB = "driftdrill-alertmanager"
+"""The scrape job of Alertmanager in a drill: a gap in it is a gap in what could be notified."""
+
 HEARTBEAT = "driftdrill:heartbeat"
 """1 at every evaluation of the rules: a gap in it is a gap in what the rules saw."""
 
@@ -73,6 +76,9 @@ def write_prometheus_config(
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
     for static in jobs[0]["static_configs"]:
         static["targets"] = [service]
+    config["scrape_configs"].append(
+        {"job_name": ALERTMANAGER_JOB, "static_configs": [{"targets": [alertmanager]}]}
+    )
     _write(path, config)
 
 
