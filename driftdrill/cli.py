@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import Enum
@@ -19,9 +20,10 @@ from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
+from driftdrill.suite import Way, chosen, run_suite
 from driftdrill.up import stay_up
 from driftdrill.verdict import Outcome
-from scenarios.spec import catalogue, find
+from scenarios.spec import CATALOGUE, catalogue, find
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
 
@@ -157,6 +159,53 @@ def run(
             if interrupted.signal is not None:
                 break
     return exit_code(outcomes)
+
+
+@app.command(epilog="Examples: `driftdrill suite`, `driftdrill suite 'covariate-*' --live`")
+def suite(
+    pattern: Annotated[
+        str, typer.Argument(help="Which scenarios, by name; `*` stands for anything.")
+    ] = "*",
+    live: Annotated[bool, typer.Option("--live", help="On real servers.")] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Without servers and without a clock; the default.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="File for the JUnit report. [default: OUT/junit.xml]")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Drills at a time. [default: a processor each; 1 when live]"),
+    ] = None,
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New or empty folder for the results. [default: runs/TIME-suite]"),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option("--scenarios", help="Folder of scenario files.")
+    ] = CATALOGUE,
+    rules: Rules = None,
+) -> int:
+    """Drill the whole catalogue: one table, one JUnit file, one exit code."""
+    if live and virtual:
+        raise UsageError("--live and --virtual are two ways to run; choose one")
+    scenarios = chosen(folder, pattern)
+    files = tuple(rules or RULES)
+    checks.check_rules(files, speed)
+    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files)
+    with interruption() as interrupted:
+        verdicts = run_suite(
+            scenarios,
+            way,
+            jobs=jobs or (1 if live else os.cpu_count() or 1),
+            out=out or default_out("suite"),
+            junit=junit,
+            interrupted=interrupted,
+            console=console,
+        )
+    return exit_code([verdict.outcome for verdict in verdicts])
 
 
 @app.command(

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.spec import CATALOGUE, catalogue, duration, find, load
+from scenarios.spec import CATALOGUE, Allow, Resolve, catalogue, duration, find, load
 from scenarios.yamlfile import BadFileError
 from simulators.drifts import CovariateShift
 
@@ -49,6 +49,28 @@ def test_a_scenario_is_what_its_file_says(tmp_path):
     assert recession.drifts[0].drift == CovariateShift("income", -1)
     (expect,) = scenario.expects
     assert (expect.alert, expect.onset, expect.within) == ("FeatureDrift", 600, 300)
+
+
+def test_an_alert_can_be_allowed_and_must_resolve_after_the_change(tmp_path):
+    text = GOOD.replace("within: 5m", "within: 5m\n    resolves: 8m")
+    calm = "  - name: calm\n    duration: 10m\nexpect:"
+    text = text.replace("expect:", calm) + "allow:\n  - alert: ScoreDrift\n"
+    late = "  - alert: NoTraffic\n    labels: {job: x}\n    after: calm\n"
+    scenario = load(write(tmp_path, text + late))
+    assert scenario.expects[0].resolve == Resolve(end=1800, within=480)
+    assert scenario.allows == (
+        Allow("ScoreDrift", {}, onset=600), Allow("NoTraffic", {"job": "x"}, onset=1800),
+    )  # fmt: skip
+
+
+def test_an_alert_that_follows_no_drift_must_resolve_after_its_phase(tmp_path):
+    text = GOOD.replace("within: 5m", "within: 5m\n    after: baseline\n    resolves: 8m")
+    assert load(write(tmp_path, text)).expects[0].resolve == Resolve(end=600, within=480)
+
+
+def test_where_nothing_drifts_an_alert_is_allowed_from_the_start(tmp_path):
+    calm = GOOD[: GOOD.index("  - name: recession")] + "allow:\n  - alert: ScoreDrift\n"
+    assert load(write(tmp_path, calm)).allows == (Allow("ScoreDrift", {}, onset=0),)
 
 
 def test_every_shipped_scenario_loads_under_its_own_name():
