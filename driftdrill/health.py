@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from driftdrill.promapi import Clock, Prometheus
-from driftdrill.rig.configs import ALERTMANAGER_JOB, HEARTBEAT, JOB
+from driftdrill.rig.configs import ALERTMANAGER_JOB, HEARTBEAT, JOB, STARTED
 from driftdrill.text import short_time
 from driftdrill.verdict import Requests
 from scenarios.spec import Scenario
@@ -27,8 +27,6 @@ _COUNTERS = {
     "prometheus_rule_evaluation_failures_total": "rule evaluations failed",
     "prometheus_notifications_dropped_total": "notifications never reached Alertmanager",
 }
-
-_STARTED = "process_start_time_seconds"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Baseline:
 def baseline(prometheus: Prometheus) -> Baseline:
     """Prometheus as it is now."""
     counters = tuple(prometheus.counter(name) for name in _COUNTERS)
-    return Baseline(counters, prometheus.counter(_STARTED))
+    return Baseline(counters, prometheus.counter(STARTED))
 
 
 def monitoring_faults(
@@ -60,7 +58,7 @@ def monitoring_faults(
         for (name, what), earlier in zip(_COUNTERS.items(), before.counters, strict=True)
         if (after := prometheus.counter(name)) > earlier
     ]
-    if prometheus.counter(_STARTED) != before.started:
+    if prometheus.counter(STARTED) != before.started:
         faults.append("Prometheus was restarted during the drill")
     faults += [
         f"rule {rule.name} cannot be evaluated: {rule.error}"
@@ -92,7 +90,7 @@ def _alertmanager_faults(prometheus: Prometheus, clock: Clock, until: float) -> 
     faults = _gaps("Alertmanager did not answer", answers, clock, until)
     starts = {
         value
-        for series in prometheus.samples(f"{_STARTED}{job}", start, end)
+        for series in prometheus.samples(f"{STARTED}{job}", start, end)
         for _, value in series.samples
     }
     if len(starts) > 1:

@@ -137,8 +137,8 @@ def _own(node: Any, inner: Sequence[str]) -> Iterator[Change]:
             what = f"{node.func.name} -> {cousin}"
             yield Change("rate for increase", what, f"{cousin}({', '.join(inner)})")
         case promql.NumberLiteral() if node.val:
-            for other in (node.val * FACTOR, node.val / FACTOR):
-                yield Change("threshold", f"{node.val:g} -> {other:g}", repr(other))
+            for number in (node.val * FACTOR, node.val / FACTOR):
+                yield Change("threshold", f"{node.val:g} -> {number:g}", repr(number))
 
 
 # --- Selectors ------------------------------------------------------------------------------------
