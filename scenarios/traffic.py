@@ -29,7 +29,7 @@ class Label(NamedTuple):
     """Ground truth that becomes known at `due`, in seconds of the real clock."""
 
     due: float
-    token: str
+    token: Any
     outcome: int
 
 
@@ -42,6 +42,7 @@ class Status(msgspec.Struct, frozen=True):
         sent: Predictions asked for and answered, or failed.
         failed: Those of them that failed.
         late: The longest that any of them was sent after it was due, real seconds.
+        failure: Why the last one failed that did.
     """
 
     t0: float
@@ -50,6 +51,7 @@ class Status(msgspec.Struct, frozen=True):
     sent: int
     failed: int
     late: float
+    failure: str = ""
 
 
 @dataclass
@@ -75,6 +77,7 @@ class Traffic:
         self._labels: deque[Label] = deque()
         self.sent = self.failed = 0
         self.late = 0.0
+        self.failure = ""
 
     @property
     def elapsed(self) -> float:
@@ -103,13 +106,17 @@ class Traffic:
             )
         return self._arrivals.popleft() if self._arrivals else None
 
-    def answered(self, arrival: Arrival, sent_at: float, token: str | None) -> None:
-        """Count a request that was sent; without a token it failed."""
+    def failed_on(self, arrival: Arrival, sent_at: float, why: str) -> None:
+        """Count a request that brought no prediction."""
+        self.answered(arrival, sent_at, None)
+        self.failed += 1
+        self.failure = why
+
+    def answered(self, arrival: Arrival, sent_at: float, token: Any) -> None:
+        """Count a request that was sent; its outcome is told later where a token names it."""
         self.sent += 1
         self.late = max(self.late, sent_at - arrival.due)
-        if token is None:
-            self.failed += 1
-        elif arrival.labelled:
+        if token is not None and arrival.labelled:
             delay = self.scenario.label_delay / self.speed
             self._labels.append(Label(arrival.due + delay, token, arrival.outcome))
 
@@ -130,7 +137,9 @@ class Traffic:
     def status(self) -> Status:
         """The counts so far."""
         due = self.scenario.schedule.arrivals_until(self.elapsed * self.speed)
-        return Status(self.t0, self.elapsed, int(due), self.sent, self.failed, self.late)
+        return Status(
+            self.t0, self.elapsed, int(due), self.sent, self.failed, self.late, self.failure
+        )
 
 
 GRACE = 2.0
