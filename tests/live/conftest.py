@@ -62,7 +62,7 @@ class Drill:
 
     def children(self) -> list[psutil.Process]:
         """Everything that it has started and that still runs."""
-        return [child for child in self._children if child.is_running()]
+        return [child for child in self._children if _runs(child)]
 
     def ended(self) -> int:
         """Exit code, once it has ended; nothing of it may run any longer."""
@@ -96,6 +96,14 @@ class Drill:
             assert code is None or not must_run, f"ended before {what}: {self.said}"
             assert time.monotonic() < deadline, f"no {what}: {self.said}"
             time.sleep(0.05)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it runs; what ended and was left for init to bury does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture
