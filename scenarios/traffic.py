@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,12 +18,17 @@ from scenarios.spec import Scenario
 
 
 class Arrival(NamedTuple):
-    """A request that is due, in seconds of the real clock, and the outcome it will have."""
+    """A request that is due, in seconds of the real clock, and the outcome it will have.
+
+    Attributes:
+        delay: Production seconds until the outcome is known.
+    """
 
     due: float
     row: dict[str, Any]
     outcome: int
     labelled: bool
+    delay: float
 
 
 class Label(NamedTuple):
@@ -74,7 +80,7 @@ class Traffic:
         self._stream = self.scenario.stream(self.seed)
         self._arrivals: deque[Arrival] = deque()
         self._next_block = 0
-        self._labels: deque[Label] = deque()
+        self._labels: list[tuple[float, int, Label]] = []  # a heap; no two have the same number
         self.sent = self.failed = 0
         self.late = 0.0
         self.failure = ""
@@ -94,13 +100,15 @@ class Traffic:
         if not self._arrivals:
             block = self._stream.block(self._next_block)
             self._next_block += 1
+            same = [self.scenario.label_delay] * len(block)
             self._arrivals.extend(
-                Arrival(self.t0 + due / self.speed, row, outcome, labelled)
-                for due, row, outcome, labelled in zip(
+                Arrival(self.t0 + due / self.speed, row, outcome, labelled, delay)
+                for due, row, outcome, labelled, delay in zip(
                     block.due.tolist(),
                     self._stream.population.schema.decode(block.x),
                     block.outcome.tolist(),
                     block.labelled.tolist(),
+                    same if block.delay is None else block.delay.tolist(),
                     strict=True,
                 )
             )
@@ -117,15 +125,15 @@ class Traffic:
         self.sent += 1
         self.late = max(self.late, sent_at - arrival.due)
         if token is not None and arrival.labelled:
-            delay = self.scenario.label_delay / self.speed
-            self._labels.append(Label(arrival.due + delay, token, arrival.outcome))
+            label = Label(arrival.due + arrival.delay / self.speed, token, arrival.outcome)
+            heappush(self._labels, (label.due, self.sent, label))
 
     def due_labels(self, limit: int) -> list[Label]:
         """Up to `limit` outcomes that have become known, each handed out once."""
         now = time.time()
         labels: list[Label] = []
-        while self._labels and self._labels[0].due <= now and len(labels) < limit:
-            labels.append(self._labels.popleft())
+        while self._labels and self._labels[0][0] <= now and len(labels) < limit:
+            labels.append(heappop(self._labels)[2])
         return labels
 
     @property
