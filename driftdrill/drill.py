@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from driftdrill.live import observe_live
-from driftdrill.models import artifact
+from driftdrill.models import service
 from driftdrill.report import write_reports
 from driftdrill.report.progress import ProgressLine
 from driftdrill.report.terminal import print_verdict
@@ -42,7 +42,7 @@ def drill(
 ) -> Verdict:
     """Run one drill, say how it went, and write its reports into `out`."""
     console.print(f"[bold]{scenario.name}[/] live at speed {speed:g}, seed {seed}")
-    settings = Settings(speed, seed, out, rules, artifact(scenario.model), find_tools())
+    settings = Settings(speed, seed, out, rules, service(scenario), find_tools())
 
     def announce(rig: Rig) -> None:
         console.print(f"  Prometheus    {rig.prometheus_url}  ask it what you like meanwhile")

@@ -12,7 +12,7 @@ from pathlib import Path
 from driftdrill import health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
-from driftdrill.rig.errors import RigError, UsageError
+from driftdrill.rig.errors import RigError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.process import Process
 from driftdrill.rig.rig import Rig
@@ -51,8 +51,6 @@ def observe_live(
     Raises:
         UsageError: The output folder or a rule file cannot be used.
     """
-    if scenario.is_operated:
-        raise UsageError(f"{scenario.name} is about operations, which no live drill can do yet")
     watch = Watch(scenario, settings)
     try:
         with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
@@ -70,7 +68,7 @@ def _drill(
     ready: Callable[[Rig], None],
 ) -> None:
     """The drill itself, on a rig that whoever calls will stop."""
-    rig.start(watch.settings.model)
+    rig.start(watch.settings.service)
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     locust = _start_locust(rig, watch)
     rig.wait_until_ready()
@@ -83,10 +81,13 @@ def _drill(
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
         watch.clock = _begin(watch)
+        rig.conduct(watch.clock)
         _follow(rig, locust, prometheus, watch, interruption, show)
         _settle(rig, prometheus, watch, interruption)
-        until = watch.scenario.schedule.duration
-        watch.faults += health.monitoring_faults(prometheus, before, watch.clock, until)
+        addresses = [url.removeprefix("http://") for url in rig.service_urls]
+        watch.faults += health.monitoring_faults(
+            prometheus, before, watch.clock, watch.scenario.fleet, addresses
+        )
         watch.draw(prometheus)
     finally:
         prometheus.close()
@@ -105,7 +106,9 @@ def _start_locust(rig: Rig, watch: Watch) -> Process:
     arguments = [
         "--locustfile", str(FOLDER / "locustfile.py"),
         "--headless",
-        "--host", rig.service_url,
+        "--host", rig.service_urls[0],
+        "--service-urls", ",".join(rig.service_urls),
+        "--replicas", str(watch.scenario.replicas),
         "--scenario-file", str(watch.scenario.path.resolve()),
         "--speed", repr(settings.speed),
         "--seed", str(settings.seed),

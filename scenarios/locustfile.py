@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from locust.env import Environment
 from scenarios.spec import catalogue, find
 from scenarios.traffic import Traffic
 
-USERS = 32
-"""Requests that can be under way at once."""
+USERS = 96
+"""Requests that can be under way at once: 2 a second at speed 60, each of which takes 0.7 s."""
 
 LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
@@ -31,6 +32,9 @@ HEADERS = {"Content-Type": "application/json"}
 
 traffic: Traffic | None = None
 """The drill under way; a load generator runs one at a time."""
+
+urls: list[str] = []
+"""Where the replicas of its service are."""
 
 
 class _Prediction(msgspec.Struct):
@@ -61,7 +65,11 @@ class Applicant(FastHttpUser):
         body = _encode({"rows": [arrival.row]})
         token = None
         with self.client.post(
-            "/predict", data=body.decode(), headers=HEADERS, catch_response=True
+            f"{urls[arrival.replica]}/predict",
+            name="/predict",
+            data=body.decode(),
+            headers=HEADERS,
+            catch_response=True,
         ) as response:
             try:
                 if response.status_code == 200:
@@ -94,8 +102,41 @@ class Clerk(FastHttpUser):
         if not labels:
             gevent.sleep(LABEL_INTERVAL_S / traffic.speed)
             return
-        body = {"labels": [{"token": label.token, "outcome": label.outcome} for label in labels]}
-        self.client.post("/feedback", data=_encode(body).decode(), headers=HEADERS)
+        for replica, told in labels.items():
+            body = {"labels": [{"token": label.token, "outcome": label.outcome} for label in told]}
+            self.client.post(
+                f"{urls[replica]}/feedback",
+                name="/feedback",
+                data=_encode(body).decode(),
+                headers=HEADERS,
+            )
+
+
+class Intruder(FastHttpUser):
+    """Sends what a scanner for holes sends, where the drill has one."""
+
+    fixed_count = 4
+
+    @task
+    def scan(self) -> None:
+        """One request."""
+        arrival = traffic.next_hostile() if traffic else None
+        if traffic is None or arrival is None:
+            gevent.sleep(0.1)
+            return
+        gevent.sleep(max(arrival.due - time.time(), 0.0))
+        sent_at, request = time.time(), arrival.request
+        with self.client.request(
+            request.method,
+            urls[arrival.replica] + request.path,
+            name="hostile",
+            data=request.body,
+            headers={"Content-Type": request.content_type},
+            catch_response=True,
+        ) as response:
+            if response.status_code == request.status:
+                response.success()
+            traffic.repelled(arrival, sent_at, response.status_code)
 
 
 class DrillShape(LoadTestShape):
@@ -106,7 +147,7 @@ class DrillShape(LoadTestShape):
         # Locust asks for the first time before `test_start` has made the traffic.
         if traffic is not None and traffic.finished:
             return None
-        return USERS + Clerk.fixed_count, 1000.0
+        return USERS + Clerk.fixed_count + Intruder.fixed_count, 1000.0
 
 
 def add_arguments(parser: LocustArgumentParser) -> None:
@@ -121,6 +162,15 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the traffic")
     parser.add_argument(
         "--scenario-file", default="", include_in_web_ui=False, help="a drill of your own"
+    )
+    parser.add_argument(
+        "--service-urls",
+        default="",
+        include_in_web_ui=False,
+        help="the replicas, comma-separated; the host alone when there is one",
+    )
+    parser.add_argument(
+        "--replicas", type=int, default=0, include_in_web_ui=False, help="where no phase says"
     )
     parser.add_argument(
         "--status-file", default="", include_in_web_ui=False, help="where to report progress"
@@ -138,9 +188,14 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global traffic
+    global traffic, urls
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
+    if options.service_urls:
+        scenario = replace(scenario, replicas=options.replicas)
+    elif scenario.is_operated:
+        raise ValueError(f"{scenario.name} needs somebody to run the service as it says")
+    urls = (options.service_urls or environment.host or "").split(",")
     status_file = Path(options.status_file) if options.status_file else None
     if status_file:
         status_file.touch()  # says that this load generator is ready

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from driftdrill.promapi import Clock
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
     write_alertmanager_config,
@@ -22,6 +22,7 @@ from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.readiness import Probe
+from driftdrill.rig.replicas import Replicas, Service
 from driftdrill.rig.tools import Tool, Tools
 from driftdrill.rig.webhook import NotificationReceiver
 
@@ -48,7 +49,8 @@ class Rig:
 
     Attributes, from `start` on:
         receiver: What Alertmanager notifies.
-        service_url: Base URL of the service, without a slash at the end; so are the next two.
+        service_urls: Base URL of each place of a replica, without a slash at the end, like the
+            next two; not every place has a replica all the time.
         prometheus_url: Base URL of Prometheus.
         alertmanager_url: Base URL of Alertmanager.
     """
@@ -81,30 +83,40 @@ class Rig:
     ) -> None:
         self._stack.close()
 
-    def start(self, model: Path) -> None:
+    def start(self, service: Service) -> None:
         """Start everything but Locust.
 
         What Prometheus needs to work with the others takes seconds more: see `wait_until_ready`.
 
         Args:
-            model: The artifact that the service is to serve.
+            service: What the replicas are to be.
 
         Raises:
             UsageError: A rule file is not valid.
             RigError: A server died or was not ready in time.
             Interrupted: A signal arrived meanwhile.
         """
-        service, prometheus, alertmanager = (
-            self._stack.enter_context(lease_port(port)) for port in (8000, 9090, 9093)
+        prometheus, alertmanager = (
+            self._stack.enter_context(lease_port(port)) for port in (9090, 9093)
         )
-        self.service_url = f"http://{service.address}"
+        places = [
+            self._stack.enter_context(lease_port(8000)).address for _ in range(service.fleet.places)
+        ]
+        self.service_urls = tuple(f"http://{place}" for place in places)
         self.prometheus_url = f"http://{prometheus.address}"
         self.alertmanager_url = f"http://{alertmanager.address}"
         self.receiver = self._stack.enter_context(NotificationReceiver())
-        self._write_configs(service.address, alertmanager.address)
+        targets = self._out / "targets.json"
+        self._write_configs(targets, alertmanager.address)
 
-        self._serve("service", _service_command(model, service.port), env=_service_env())
-        self._wait(readiness.answers(f"{self.service_url}/healthz"))
+        self._replicas = Replicas(service, places, self._speed, targets, self._start)
+        self._replicas.load()
+        for url, process in self._replicas.serving.items():
+            probe = readiness.answers(f"{url}/healthz")
+            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
+        for process in self._replicas.waiting:
+            probe = readiness.stands_by(process)
+            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
         self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
         self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
@@ -124,6 +136,10 @@ class Rig:
         first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
         self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
 
+    def conduct(self, clock: Clock) -> None:
+        """Change the replicas as the drill goes on."""
+        self._stack.callback(self._replicas.conduct(clock))
+
     def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
         """Start Locust.
 
@@ -138,15 +154,20 @@ class Rig:
         return self._start("locust", command, env={**os.environ, **env})
 
     def dead(self) -> Process | None:
-        """A server that has died since it was started, if one has; Locust is none."""
-        return next((server for server in self._servers if not server.alive), None)
+        """A server that has died since it was started, if one has; Locust is none.
 
-    def _write_configs(self, service: str, alertmanager: str) -> None:
+        Raises:
+            RigError: A replica could not be changed.
+        """
+        dead = next((server for server in self._servers if not server.alive), None)
+        return dead or self._replicas.dead()
+
+    def _write_configs(self, targets: Path, alertmanager: str) -> None:
         (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
         write_prometheus_config(
-            self._out / "prometheus.yml", self._speed, rules, service, alertmanager
+            self._out / "prometheus.yml", self._speed, rules, targets, alertmanager
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
 
@@ -174,26 +195,20 @@ class Rig:
         ]
 
     def _serve_tool(self, tool: Tool, flags: Sequence[str]) -> None:
-        self._serve(tool.name, [str(tool.path), *flags], cwd=tool.cwd or PROJECT)
-
-    def _serve(
-        self,
-        name: str,
-        command: Sequence[str],
-        cwd: Path = PROJECT,
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        self._servers.append(self._start(name, command, cwd, env))
+        command = [str(tool.path), *flags]
+        self._servers.append(self._start(tool.name, command, cwd=tool.cwd or PROJECT))
 
     def _start(
         self,
         name: str,
         command: Sequence[str],
+        *,
         cwd: Path = PROJECT,
         env: Mapping[str, str] | None = None,
+        gated: bool = False,
     ) -> Process:
         log = self._out / "logs" / f"{name}.log"
-        process = Process(name, command, cwd=cwd, env=env, log=log)
+        process = Process(name, command, cwd=cwd, env=env, log=log, gated=gated)
         self._stack.callback(process.stop)
         return process
 
@@ -219,16 +234,6 @@ def new_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
-
-
-def _service_command(model: Path, port: int) -> list[str]:
-    command = [sys.executable, "-m", "target_service", "serve", "--model", str(model.resolve())]
-    return [*command, "--host", "127.0.0.1", "--port", str(port)]
-
-
-def _service_env() -> dict[str, str]:
-    # Tokens of one drill are worth nothing in the next.
-    return {**os.environ, "DRIFTDRILL_TOKEN_KEY": secrets.token_hex(32)}
 
 
 def _milliseconds(seconds: float) -> str:
