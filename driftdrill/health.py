@@ -123,7 +123,8 @@ def traffic_faults(
         )
     last = statuses[-1]
     if (failed := last.failed - last.excused) > MAX_FAILED_SHARE * delivered.sent:
-        faults.append(f"{failed} of {delivered.sent} requests failed that were not to")
+        why = f", at last with {last.failure}" if last.failure else ""
+        faults.append(f"{failed} of {delivered.sent} requests failed{why}")
     if last.odd > MAX_FAILED_SHARE * last.hostile:
         faults.append(f"{last.odd} of {last.hostile} hostile requests got an unexpected answer")
     wanted = Scan(scenario.schedule, 0).until(last.elapsed * clock.speed)

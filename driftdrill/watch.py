@@ -27,6 +27,7 @@ from driftdrill.text import alert_title
 from driftdrill.verdict import Alert, Curve, Observation, Statistic
 from driftdrill.versions import versions
 from scenarios.spec import Scenario
+from scenarios.target import Target
 from scenarios.traffic import Status
 
 CURVE_POINTS = 240
@@ -46,14 +47,14 @@ class Settings:
         speed: Production seconds per real second.
         out: New or empty folder for everything that the drill leaves.
         rules: Rule files, in production time.
-        service: What the replicas are to be.
+        served: What our replicas are to be, or a service that runs elsewhere.
     """
 
     speed: float
     seed: int
     out: Path
     rules: tuple[Path, ...]
-    service: Service
+    served: Service | Target
     tools: Tools
 
 

@@ -10,7 +10,7 @@ import time
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import msgspec
@@ -18,8 +18,11 @@ from locust import FastHttpUser, LoadTestShape, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
+from scenarios.exchange import DRILL_HEADER, Exchange
 from scenarios.spec import catalogue, find
+from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
+from scenarios.worlds import population
 
 USERS = 96
 """Requests that can be under way at once: 2 a second at speed 60, each of which takes 0.7 s."""
@@ -28,26 +31,24 @@ LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
 """Ground truth is sent in batches, this many production seconds apart."""
 
-HEADERS = {"Content-Type": "application/json"}
 
-traffic: Traffic | None = None
-"""The drill under way; a load generator runs one at a time."""
+class Drill(NamedTuple):
+    """The drill under way.
 
-urls: list[str] = []
-"""Where the replicas of its service are."""
+    Attributes:
+        urls: Where the replicas of the service are.
+    """
+
+    traffic: Traffic
+    target: Target
+    exchange: Exchange
+    urls: tuple[str, ...]
 
 
-class _Prediction(msgspec.Struct):
-    score: float
-    token: str
-
-
-class _Answer(msgspec.Struct):
-    predictions: list[_Prediction]
-
+drill: Drill | None = None
+"""A load generator runs one at a time."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Applicant(FastHttpUser):
@@ -56,30 +57,29 @@ class Applicant(FastHttpUser):
     @task
     def predict(self) -> None:
         """One request."""
-        arrival = traffic.next_arrival() if traffic else None
-        if traffic is None or arrival is None:
+        arrival = drill.traffic.next_arrival() if drill else None
+        if drill is None or arrival is None:
             gevent.sleep(0.1)
             return
+        traffic, target, exchange, urls = drill
         gevent.sleep(max(arrival.due - time.time(), 0.0))
         sent_at = time.time()
-        body = _encode({"rows": [arrival.row]})
-        token = None
         with self.client.post(
-            f"{urls[arrival.replica]}/predict",
-            name="/predict",
-            data=body.decode(),
-            headers=HEADERS,
+            urls[arrival.replica] + target.predict.path,
+            name=target.predict.path,
+            data=exchange.body(arrival.row).decode(),
             catch_response=True,
         ) as response:
             try:
-                if response.status_code == 200:
-                    token = _decode(response.content).predictions[0].token
-            except (msgspec.DecodeError, IndexError) as error:
-                response.failure(f"answer not understood: {error}")
-        traffic.answered(arrival, sent_at, token)
+                _, token = exchange.read(response.status_code, response.content)
+            except ValueError as error:
+                response.failure(error)
+                traffic.failed_on(arrival, sent_at, str(error))
+            else:
+                traffic.answered(arrival, sent_at, token)
         events.request.fire(
             request_type="SCHED",
-            name="/predict",
+            name=target.predict.path,
             response_time=(time.time() - arrival.due) * 1000,
             response_length=0,
             exception=None,
@@ -95,40 +95,36 @@ class Clerk(FastHttpUser):
     @task
     def feedback(self) -> None:
         """One batch, when there is one."""
-        if traffic is None:
+        if drill is None or drill.target.feedback is None:
             gevent.sleep(0.1)
             return
-        labels = traffic.due_labels(LABEL_BATCH)
+        traffic, told = drill.traffic, drill.target.feedback
+        labels = traffic.due_labels(LABEL_BATCH if told.label is not None else 1)
         if not labels:
             gevent.sleep(LABEL_INTERVAL_S / traffic.speed)
             return
-        for replica, told in labels.items():
-            body = {"labels": [{"token": label.token, "outcome": label.outcome} for label in told]}
-            self.client.post(
-                f"{urls[replica]}/feedback",
-                name="/feedback",
-                data=_encode(body).decode(),
-                headers=HEADERS,
-            )
+        for replica, known in labels.items():
+            body = told.body([(label.token, label.outcome) for label in known])
+            self.client.post(drill.urls[replica] + told.path, name=told.path, data=body.decode())
 
 
 class Intruder(FastHttpUser):
-    """Sends what a scanner for holes sends, where the drill has one."""
+    """Sends what somebody who looks for holes sends, where the drill has one."""
 
     fixed_count = 4
 
     @task
     def scan(self) -> None:
         """One request."""
-        arrival = traffic.next_hostile() if traffic else None
-        if traffic is None or arrival is None:
+        arrival = drill.traffic.next_hostile() if drill else None
+        if drill is None or arrival is None:
             gevent.sleep(0.1)
             return
         gevent.sleep(max(arrival.due - time.time(), 0.0))
         sent_at, request = time.time(), arrival.request
         with self.client.request(
             request.method,
-            urls[arrival.replica] + request.path,
+            drill.urls[arrival.replica] + request.path,
             name="hostile",
             data=request.body,
             headers={"Content-Type": request.content_type},
@@ -136,7 +132,7 @@ class Intruder(FastHttpUser):
         ) as response:
             if response.status_code == request.status:
                 response.success()
-            traffic.repelled(arrival, sent_at, response.status_code)
+            drill.traffic.repelled(arrival, sent_at, response.status_code)
 
 
 class DrillShape(LoadTestShape):
@@ -144,8 +140,8 @@ class DrillShape(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """(users, users to start a second); None ends the run."""
-        # Locust asks for the first time before `test_start` has made the traffic.
-        if traffic is not None and traffic.finished:
+        # Locust asks for the first time before `test_start` has made the drill.
+        if drill is not None and drill.traffic.finished:
             return None
         return USERS + Clerk.fixed_count + Intruder.fixed_count, 1000.0
 
@@ -162,6 +158,9 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the traffic")
     parser.add_argument(
         "--scenario-file", default="", include_in_web_ui=False, help="a drill of your own"
+    )
+    parser.add_argument(
+        "--target-file", default="", include_in_web_ui=False, help="a service of your own"
     )
     parser.add_argument(
         "--service-urls",
@@ -188,29 +187,46 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global traffic, urls
+    global drill
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
     if options.service_urls:
         scenario = replace(scenario, replicas=options.replicas)
     elif scenario.is_operated:
         raise ValueError(f"{scenario.name} needs somebody to run the service as it says")
-    urls = (options.service_urls or environment.host or "").split(",")
+    if options.target_file:
+        target = load_target(Path(options.target_file))
+    else:
+        target = shipped_target(environment.host or "", scenario.model)
+    introduce(target, scenario.name)
+    exchange = Exchange(target, population(scenario.model).schema)
+    urls = tuple(options.service_urls.split(",")) if options.service_urls else (target.url,)
     status_file = Path(options.status_file) if options.status_file else None
     if status_file:
         status_file.touch()  # says that this load generator is ready
     t0 = wait_for_start(Path(options.start_file)) if options.start_file else time.time() + 1.0
-    traffic = Traffic(scenario, options.speed, options.seed, t0)
+    drill = Drill(Traffic(scenario, options.speed, options.seed, t0), target, exchange, urls)
     if status_file:
-        gevent.spawn(report, traffic, status_file)
+        gevent.spawn(report, drill.traffic, status_file)
+
+
+def introduce(target: Target, scenario: str) -> None:
+    """Set what users that are yet to start say of themselves: the target's secrets among it."""
+    for user in (Applicant, Clerk):
+        user.default_headers = {
+            "Content-Type": "application/json",
+            DRILL_HEADER: scenario,
+            **target.headers,
+        }
+        user.ssl_context_factory = staticmethod(target.tls.context)
 
 
 def end(environment: Environment, **_: Any) -> None:
     """Say how it ended, and forget the drill: the next one draws its own."""
-    global traffic
-    if traffic and _options(environment).status_file:
-        write_status(traffic, Path(_options(environment).status_file))
-    traffic = None
+    global drill
+    if drill and _options(environment).status_file:
+        write_status(drill.traffic, Path(_options(environment).status_file))
+    drill = None
 
 
 def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
@@ -227,7 +243,7 @@ def wait_for_start(path: Path) -> float:
 
 def report(reported: Traffic, path: Path) -> None:
     """Append a status line twice a second until the drill ends."""
-    while traffic is reported:
+    while drill is not None and drill.traffic is reported:
         write_status(reported, path)
         gevent.sleep(0.5)
 

@@ -46,7 +46,7 @@ class Label(NamedTuple):
 
     due: float
     life: int
-    token: str
+    token: Any
     outcome: int
 
 
@@ -67,10 +67,11 @@ class Status(msgspec.Struct, frozen=True):
         due: Predictions that the schedule wanted until now.
         sent: Predictions asked for and answered, or failed.
         failed: Those of them that failed.
+        late: The longest that any of them was sent after it was due, real seconds.
+        failure: Why the last one failed that did and was not excused.
         excused: Those of the failed ones that the scenario made fail.
         hostile: Hostile requests sent.
         odd: Those of them that were not answered as they should be.
-        late: The longest that any of them was sent after it was due, real seconds.
     """
 
     t0: float
@@ -79,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     sent: int
     failed: int
     late: float
+    failure: str = ""
     excused: int = 0
     hostile: int = 0
     odd: int = 0
@@ -108,6 +110,7 @@ class Traffic:
         self._scan = Scan(self.scenario.schedule, self.seed)
         self.sent = self.failed = self.excused = self.hostile = self.odd = 0
         self.late = 0.0
+        self.failure = ""
 
     @property
     def elapsed(self) -> float:
@@ -140,14 +143,20 @@ class Traffic:
             )
         return self._arrivals.popleft() if self._arrivals else None
 
-    def answered(self, arrival: Arrival, sent_at: float, token: str | None) -> None:
-        """Count a request that was sent; without a token it failed."""
+    def failed_on(self, arrival: Arrival, sent_at: float, why: str) -> None:
+        """Count a request that brought no prediction."""
+        self.answered(arrival, sent_at, None)
+        self.failed += 1
+        if self._excused(arrival.life, sent_at):
+            self.excused += 1
+        else:
+            self.failure = why
+
+    def answered(self, arrival: Arrival, sent_at: float, token: Any) -> None:
+        """Count a request that was sent; its outcome is told later where a token names it."""
         self.sent += 1
         self.late = max(self.late, sent_at - arrival.due)
-        if token is None:
-            self.failed += 1
-            self.excused += self._excused(arrival.life, sent_at)
-        elif arrival.labelled:
+        if token is not None and arrival.labelled:
             due = arrival.due + self.scenario.label_delay / self.speed
             self._labels.append(Label(due, arrival.life, token, arrival.outcome))
 
@@ -213,6 +222,7 @@ class Traffic:
             self.sent,
             self.failed,
             self.late,
+            self.failure,
             self.excused,
             self.hostile,
             self.odd,

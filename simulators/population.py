@@ -43,6 +43,13 @@ class Population(Protocol):
     def sd(self, feature: str) -> float:
         """The reference standard deviation of a numeric feature."""
 
+    @property
+    def prior(self) -> float:
+        """P(y=1) in the reference world."""
+
+    def risk(self, share: float) -> float:
+        """The P(y=1|x) that a share of the rows stays at or below."""
+
     def with_inputs(self, rows: Rows, x: Floats) -> Rows:
         """The rows with inputs `x` (n, d), under an unchanged P(y|x)."""
 
@@ -141,6 +148,15 @@ class SyntheticPopulation:
         """The standard deviation of a numeric feature."""
         return self._numeric(feature).sd
 
+    @property
+    def prior(self) -> float:
+        """P(y=1), of a sample: right to 0.0006, one standard deviation."""
+        return float(self._known_p.mean())
+
+    def risk(self, share: float) -> float:
+        """A quantile of P(y=1|x), of the same sample."""
+        return float(np.quantile(self._known_p, share))
+
     def with_inputs(self, rows: Rows, x: Floats) -> Rows:
         """The rows with other inputs; where inputs moved, so does the probability.
 
@@ -161,6 +177,10 @@ class SyntheticPopulation:
         raise ValueError(f"no numeric feature {feature!r}; known: {known}")
 
     @cached_property
+    def _known_p(self) -> Floats:
+        return self.draw(np.random.default_rng(0), 1 << 16).p
+
+    @cached_property
     def _mixing(self) -> Floats:
         names = [n.name for n in self.numeric]
         correlation = np.eye(len(names))
@@ -177,6 +197,9 @@ class SyntheticPopulation:
             effects = np.array([effect for _, _, effect in category.shares] + [0.0])
             total += effects[column.astype(np.intp)]
         return total
+
+
+_NO_CONCEPT = "P(y|x) of recorded data is not known, so nothing can be made of it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +226,16 @@ class RecordedPopulation:
         """The standard deviation of a numeric feature over the data set."""
         return float(np.nanstd(self._column(feature)))
 
+    @property
+    def prior(self) -> float:
+        """The share of outcome 1 in the data set."""
+        return float(self.dataset.outcome.mean())
+
+    def risk(self, share: float) -> float:
+        """Unknown; see `log_odds`."""
+        del share
+        raise ValueError(_NO_CONCEPT)
+
     def with_inputs(self, rows: Rows, x: Floats) -> Rows:
         """The rows with other inputs and their recorded outcomes."""
         return Rows(x, rows.p)
@@ -210,7 +243,7 @@ class RecordedPopulation:
     def log_odds(self, rows: Rows) -> Floats:
         """Unknown: a record says what came true, not how likely it was."""
         del rows
-        raise ValueError("P(y|x) of recorded data is not known, so its concept cannot be moved")
+        raise ValueError(_NO_CONCEPT)
 
     def _column(self, feature: str) -> Floats:
         column = self.schema.index(feature)

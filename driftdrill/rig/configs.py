@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,12 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
 
 
 def write_prometheus_config(
-    path: Path, speed: float, rules: Path, targets: Path, alertmanager: str
+    path: Path,
+    speed: float,
+    rules: Path,
+    targets: Path,
+    alertmanager: str,
+    scrape: Mapping[str, Any] | None = None,
 ) -> None:
     """Write Prometheus' configuration.
 
@@ -60,6 +65,7 @@ def write_prometheus_config(
         rules: Folder of the rule files.
         targets: File that names the replicas to scrape; see `write_targets`.
         alertmanager: Address of Alertmanager.
+        scrape: Settings of the scrape job, where the service is not ours.
 
     Raises:
         UsageError: The project's configuration has no scrape job for the service.
@@ -74,6 +80,7 @@ def write_prometheus_config(
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
     del jobs[0]["static_configs"]
     jobs[0]["file_sd_configs"] = [{"files": [str(targets)], "refresh_interval": "5s"}]
+    jobs[0].update(scrape or {})
     _write(path, config)
 
 

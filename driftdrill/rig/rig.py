@@ -7,8 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from driftdrill.promapi import Clock
 from driftdrill.rig import PROJECT, readiness
@@ -16,6 +17,7 @@ from driftdrill.rig.configs import (
     write_alertmanager_config,
     write_prometheus_config,
     write_rules,
+    write_targets,
 )
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interruption
@@ -23,8 +25,10 @@ from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.readiness import Probe
 from driftdrill.rig.replicas import Replicas, Service
+from driftdrill.rig.scrape import scrape_address, scrape_settings
 from driftdrill.rig.tools import Tool, Tools
 from driftdrill.rig.webhook import NotificationReceiver
+from scenarios.target import Target
 
 _START_LIMIT_S = 30.0
 _LOOKBACK_S = 300.0  # Prometheus' default
@@ -51,6 +55,7 @@ class Rig:
         receiver: What Alertmanager notifies.
         service_urls: Base URL of each place of a replica, without a slash at the end, like the
             next two; not every place has a replica all the time.
+        addresses: What Prometheus calls them.
         prometheus_url: Base URL of Prometheus.
         alertmanager_url: Base URL of Alertmanager.
     """
@@ -71,6 +76,9 @@ class Rig:
         self._interruption = interruption
         self._stack = ExitStack()
         self._servers: list[Process] = []
+        self._replicas: Replicas | None = None
+        self.service_urls: tuple[str, ...] = ()
+        self.addresses: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +91,13 @@ class Rig:
     ) -> None:
         self._stack.close()
 
-    def start(self, service: Service) -> None:
-        """Start everything but Locust.
+    def start(self, served: Service | Target) -> None:
+        """Start everything but Locust; the service only where it is ours.
 
         What Prometheus needs to work with the others takes seconds more: see `wait_until_ready`.
 
         Args:
-            service: What the replicas are to be.
+            served: What our replicas are to be, or a service that runs elsewhere.
 
         Raises:
             UsageError: A rule file is not valid.
@@ -99,24 +107,20 @@ class Rig:
         prometheus, alertmanager = (
             self._stack.enter_context(lease_port(port)) for port in (9090, 9093)
         )
-        places = [
-            self._stack.enter_context(lease_port(8000)).address for _ in range(service.fleet.places)
-        ]
-        self.service_urls = tuple(f"http://{place}" for place in places)
         self.prometheus_url = f"http://{prometheus.address}"
         self.alertmanager_url = f"http://{alertmanager.address}"
         self.receiver = self._stack.enter_context(NotificationReceiver())
-        targets = self._out / "targets.json"
-        self._write_configs(targets, alertmanager.address)
+        scrape = None
+        if isinstance(served, Target):
+            secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
+            scrape = scrape_settings(served, secrets)
+        self._write_configs(alertmanager.address, scrape)
 
-        self._replicas = Replicas(service, places, self._speed, targets, self._start)
-        self._replicas.load()
-        for url, process in self._replicas.serving.items():
-            probe = readiness.answers(f"{url}/healthz")
-            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
-        for process in self._replicas.waiting:
-            probe = readiness.stands_by(process)
-            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
+        if isinstance(served, Target):
+            self.service_urls, self.addresses = (served.url,), (scrape_address(served),)
+            write_targets(self._targets, self.addresses)
+        else:
+            self._start_replicas(served)
         self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
         self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
@@ -137,8 +141,9 @@ class Rig:
         self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
 
     def conduct(self, clock: Clock) -> None:
-        """Change the replicas as the drill goes on."""
-        self._stack.callback(self._replicas.conduct(clock))
+        """Change the replicas as the drill goes on; nothing for a service that is not ours."""
+        if self._replicas:
+            self._stack.callback(self._replicas.conduct(clock))
 
     def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
         """Start Locust.
@@ -160,14 +165,32 @@ class Rig:
             RigError: A replica could not be changed.
         """
         dead = next((server for server in self._servers if not server.alive), None)
-        return dead or self._replicas.dead()
+        return dead or (self._replicas.dead() if self._replicas else None)
 
-    def _write_configs(self, targets: Path, alertmanager: str) -> None:
+    @property
+    def _targets(self) -> Path:
+        return self._out / "targets.json"
+
+    def _start_replicas(self, service: Service) -> None:
+        self.addresses = tuple(
+            self._stack.enter_context(lease_port(8000)).address for _ in range(service.fleet.places)
+        )
+        self.service_urls = tuple(f"http://{address}" for address in self.addresses)
+        self._replicas = Replicas(service, self.addresses, self._speed, self._targets, self._start)
+        self._replicas.load()
+        for url, process in self._replicas.serving.items():
+            probe = readiness.answers(f"{url}/healthz")
+            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
+        for process in self._replicas.waiting:
+            probe = readiness.stands_by(process)
+            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
+
+    def _write_configs(self, alertmanager: str, scrape: Mapping[str, Any] | None) -> None:
         (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
         write_prometheus_config(
-            self._out / "prometheus.yml", self._speed, rules, targets, alertmanager
+            self._out / "prometheus.yml", self._speed, rules, self._targets, alertmanager, scrape
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
 
