@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from driftdrill.rig import BUILD, PROJECT
-from driftdrill.rig.errors import RigError
+from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.replicas import Service
 from scenarios.spec import Scenario
+from scenarios.worlds import is_own
 from target_service.builds import BUILDS, USUAL
 
 FOLDER = BUILD / "models"
@@ -35,8 +36,13 @@ def artifact(model: str, train: bool = True, build: str = USUAL) -> Path:
         build: Which build is to serve it; most serve the same.
 
     Raises:
+        UsageError: The model is the user's own.
         RigError: It is missing and `train` is false, or training failed; with what was said.
     """
+    if is_own(model):
+        raise UsageError(
+            f"{model} describes rows, and no model of ours takes them: name a --target"
+        )
     parent = FOLDER / build if BUILDS[build].lost_positives else FOLDER
     folder = parent / model
     made = max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)

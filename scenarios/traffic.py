@@ -9,6 +9,7 @@ import math
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ class Arrival(NamedTuple):
     Attributes:
         life: Which process of the service gets it; `NOBODY` when none is there.
         replica: At which place that is, or was.
+        delay: Production seconds until the outcome is known.
     """
 
     due: float
@@ -35,6 +37,7 @@ class Arrival(NamedTuple):
     row: dict[str, Any]
     outcome: int
     labelled: bool
+    delay: float
 
 
 class Label(NamedTuple):
@@ -106,7 +109,7 @@ class Traffic:
         self._stream = self.scenario.stream(self.seed)
         self._arrivals: deque[Arrival] = deque()
         self._next_block = self._next_hostile = 0
-        self._labels: deque[Label] = deque()
+        self._labels: list[tuple[float, int, Label]] = []  # a heap; no two have the same number
         self._scan = Scan(self.scenario.schedule, self.seed)
         self.sent = self.failed = self.excused = self.hostile = self.odd = 0
         self.late = 0.0
@@ -129,15 +132,17 @@ class Traffic:
             numbers = np.arange(len(block)) + self._next_block * BLOCK
             lives = self.scenario.fleet.route(numbers, block.due)
             self._next_block += 1
+            same = [self.scenario.label_delay] * len(block)
             self._arrivals.extend(
-                Arrival(self.t0 + due / self.speed, life, place, row, outcome, labelled)
-                for due, life, place, row, outcome, labelled in zip(
+                Arrival(self.t0 + due / self.speed, life, place, row, outcome, labelled, delay)
+                for due, life, place, row, outcome, labelled, delay in zip(
                     block.due.tolist(),
                     lives.tolist(),
                     self._places(lives, numbers),
                     self._stream.population.schema.decode(block.x),
                     block.outcome.tolist(),
                     block.labelled.tolist(),
+                    same if block.delay is None else block.delay.tolist(),
                     strict=True,
                 )
             )
@@ -157,8 +162,9 @@ class Traffic:
         self.sent += 1
         self.late = max(self.late, sent_at - arrival.due)
         if token is not None and arrival.labelled:
-            due = arrival.due + self.scenario.label_delay / self.speed
-            self._labels.append(Label(due, arrival.life, token, arrival.outcome))
+            due = arrival.due + arrival.delay / self.speed
+            label = Label(due, arrival.life, token, arrival.outcome)
+            heappush(self._labels, (label.due, self.sent, label))
 
     def next_hostile(self) -> HostileArrival | None:
         """The next hostile request that nobody has taken; None when there is no more."""
@@ -198,8 +204,8 @@ class Traffic:
         now = time.time()
         labels: defaultdict[int, list[Label]] = defaultdict(list)
         fleet, taken = self.scenario.fleet, 0
-        while self._labels and self._labels[0].due <= now and taken < limit:
-            label = self._labels.popleft()
+        while self._labels and self._labels[0][0] <= now and taken < limit:
+            _, _, label = heappop(self._labels)
             taken += 1
             honouring = fleet.honouring(label.life, (now - self.t0) * self.speed)
             if honouring:
