@@ -107,7 +107,8 @@ def test_outcomes_are_told_when_they_are_known_whatever_their_order(tmp_path):
         arrival = traffic.next_arrival()
         assert arrival is not None
         traffic.answered(arrival, arrival.due, token)
-    assert [label.token for label in traffic.due_labels(10)] == ["now", "soon", "hour"]
+    (told,) = traffic.due_labels(10).values()
+    assert [label.token for label in told] == ["now", "soon", "hour"]
 
 
 def test_without_a_column_of_outcomes_none_is_told(tmp_path):
