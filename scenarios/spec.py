@@ -84,7 +84,7 @@ class Scenario:
     Any other alert must stay silent.
 
     Attributes:
-        rows: Where they come from.
+        source: Where its rows come from.
         label_delay: Seconds from a prediction to its ground truth.
         label_coverage: Share of predictions whose ground truth is ever known, where a phase does
             not say.
@@ -100,7 +100,7 @@ class Scenario:
     label_coverage: float
     expects: tuple[Expect, ...]
     path: Path
-    rows: Source = "drawn"
+    source: Source = "drawn"
     allows: tuple[Allow, ...] = ()
     replicas: int = 1
     lost_scrapes: float = 0.0
@@ -127,7 +127,7 @@ class Scenario:
     @property
     def population(self) -> Population:
         """The world, before anything of the schedule changes it."""
-        return population(self.model, self.rows)
+        return population(self.model, self.source)
 
 
 # --- The file's shape -----------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class _File(Strict, frozen=True):
     model: str
     traffic: _Traffic
     phases: tuple[_Phase, ...]
-    rows: Source = "drawn"
+    source: Source = "drawn"
     labels: _Labels = _Labels()
     expect: tuple[_Expect, ...] = ()
     allow: tuple[_Allow, ...] = ()
@@ -192,8 +192,8 @@ def load(path: Path) -> Scenario:
     with source.at("model"):
         model = named(file.model, path.parent)
         population(model)
-    with source.at("rows"):
-        world = population(model, file.rows)
+    with source.at("source"):
+        world = population(model, file.source)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
     with source.at("replicas"):
@@ -223,7 +223,7 @@ def load(path: Path) -> Scenario:
         label_coverage=share(source, "labels.coverage", file.labels.coverage),
         expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
-        rows=file.rows,
+        source=file.source,
         allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
         replicas=file.replicas,
         lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),

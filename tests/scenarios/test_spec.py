@@ -205,7 +205,7 @@ def test_the_season_of_a_drift_keeps_its_shares_below_one(tmp_path):
 
 @pytest.mark.parametrize("source", ["reference", "following"])
 def test_recorded_rows_come_one_after_the_other(tmp_path, source):
-    text = GOOD.partition("phases:")[0].replace("model: credit", f"model: flights\nrows: {source}")
+    text = GOOD.partition("phases:")[0].replace("model: credit", f"model: flights\nsource: {source}")
     path = write(tmp_path, text + "phases: [{name: all, duration: 1h}]\n")
     block = load(path).stream(0).block(0)
     dataset = load_dataset(DATA / "flights.npz")
@@ -216,8 +216,8 @@ def test_recorded_rows_come_one_after_the_other(tmp_path, source):
 
 
 def test_a_record_that_ends_with_its_reference_has_nothing_that_follows(tmp_path):
-    text = GOOD.replace("model: credit", "model: credit\nrows: following")
-    with pytest.raises(BadFileError, match=r":4: rows: the record of credit ends"):
+    text = GOOD.replace("model: credit", "model: credit\nsource: following")
+    with pytest.raises(BadFileError, match=r":4: source: the record of credit ends"):
         load(write(tmp_path, text))
 
 

@@ -166,7 +166,7 @@ def test_labels_drawn_from_pools_arrive_when_they_are_due():
 
 
 def test_rows_that_have_an_order_are_drawn_one_by_one_at_any_rate():
-    drill = replace(scenario(steady(600, 2)), rows="reference")
+    drill = replace(scenario(steady(600, 2)), source="reference")
     fresh, history = run(drill, 0)
     block = drill.stream(0).block(0)
     income = block.x[block.due <= history.scrapes[-1], fresh.model.schema.index("income")]
