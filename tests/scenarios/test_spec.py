@@ -205,8 +205,8 @@ def test_the_season_of_a_drift_keeps_its_shares_below_one(tmp_path):
 
 @pytest.mark.parametrize("source", ["reference", "following"])
 def test_recorded_rows_come_one_after_the_other(tmp_path, source):
-    text = GOOD.partition("phases:")[0].replace("model: credit", f"model: flights\nsource: {source}")
-    path = write(tmp_path, text + "phases: [{name: all, duration: 1h}]\n")
+    head = GOOD.partition("phases:")[0].replace("credit", f"flights\nsource: {source}")
+    path = write(tmp_path, head + "phases: [{name: all, duration: 1h}]\n")
     block = load(path).stream(0).block(0)
     dataset = load_dataset(DATA / "flights.npz")
     fitted_on, reference = RECIPES["flights"].split(dataset)
