@@ -43,7 +43,12 @@ def mutate(
         are none.
     """
     arguments = read_arguments(equivalent) if equivalent else ()
-    columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("recording and breaking", total=None)
 

@@ -42,15 +42,13 @@ def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]
     }
 
 
-def print_findings(
-    findings: Findings, arguments: Sequence[Argument], console: Console
-) -> None:
+def print_findings(findings: Findings, arguments: Sequence[Argument], console: Console) -> None:
     """Print the score of each rule, and every mutant that nobody noticed or argued about."""
     counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for number, mutant in enumerate(findings.mutants):
-        noticed = number in findings.kills
-        equivalent = not noticed and argued(mutant, arguments) is not None
-        for column, counted in enumerate((True, noticed, equivalent)):
+        killed = number in findings.kills
+        excused = not killed and argued(mutant, arguments) is not None
+        for column, counted in enumerate((True, killed, excused)):
             counts[mutant.rule][column] += counted
     table = Table(box=None, header_style="bold")
     table.add_column("Rule")

@@ -86,9 +86,7 @@ class Trial:
         verdict = self._judge(mutant.groups, self._sound | samples, faults)
         return None if verdict.outcome == "pass" else next(iter(verdict.reasons), verdict.outcome)
 
-    def _judge(
-        self, groups: Sequence[Group], samples: Samples, faults: tuple[str, ...]
-    ) -> Verdict:
+    def _judge(self, groups: Sequence[Group], samples: Samples, faults: tuple[str, ...]) -> Verdict:
         about, clock = self._about, Clock(self._about.start, 1.0)
         rules = [(rule, group) for group in groups for rule in group.rules if rule.alerting]
         names = {rule.name for rule, _ in rules}
