@@ -15,6 +15,7 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.mutate import command as mutation
 from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
@@ -266,6 +267,39 @@ def export_tests(
     path = file or Path(f"{scenario.name}_test.yml")
     export_drill(scenario, path, seed=seed, rules=tuple(rules or RULES), console=console)
     console.print(f"{path}", highlight=False, soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples: `driftdrill mutate`,"
+    " `driftdrill mutate --rules my-rules.yml --scenarios my-drills`"
+)
+def mutate(
+    folder: Annotated[
+        Path, typer.Option("--scenarios", help="Folder of scenario files.")
+    ] = CATALOGUE,
+    rules: Rules = None,
+    equivalent: Annotated[
+        Path | None,
+        typer.Option(help="Arguments about mutants that change nothing. [default: the shipped]"),
+    ] = None,
+    at_least: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of mutants that drills must notice.")
+    ] = 0.95,
+    json: Annotated[Path | None, typer.Option(help="File to write the findings to.")] = None,
+    seed: Seed = 0,
+) -> int:
+    """Break the rules one at a time: would a drill notice?"""
+    if equivalent is None and rules is None:
+        equivalent = mutation.EQUIVALENT
+    score = mutation.mutate(
+        chosen(folder, "*"),
+        tuple(rules or RULES),
+        seed=seed,
+        equivalent=equivalent,
+        json=json,
+        console=console,
+    )
+    return PASS if score >= at_least else FAIL
 
 
 @app.command(epilog="Example: `driftdrill up --speed 120`")
