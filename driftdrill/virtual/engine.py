@@ -24,9 +24,6 @@ from driftdrill.virtual.timelines import Span, Timelines
 
 EngineName = Literal["blocks", "promtool"]
 
-_OPEN_MS = 86_400_000
-"""Milliseconds of recording that are queried as fast before they are compacted as after."""
-
 
 def evaluate(
     recording: Path,
@@ -63,8 +60,7 @@ def evaluate(
     exact = [alert for alert in alerts if alert.rule.name in names]
     work.mkdir(parents=True, exist_ok=True)
     samples: tuple[Series, ...] = ()
-    long, interruption = span.duration > _OPEN_MS, interruption or Interruption()
-    with Store(recording, read_by(rules), long, tools, work, interruption) as store:
+    with Store(recording, tools, work, interruption or Interruption(), read_by(rules)) as store:
         stored = frozenset[str]()
         if engine == "blocks":
             stored = store_shared(groups, recorders, store, span)

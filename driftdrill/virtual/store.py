@@ -16,13 +16,16 @@ from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.tools import Tools
 from driftdrill.virtual.gotext import NAME, labels
-from driftdrill.virtual.recording import recorded_series
+from driftdrill.virtual.recording import read_recording, recorded_series
 from driftdrill.virtual.remote_write import push
-from driftdrill.virtual.selectors import Wanted
+from driftdrill.virtual.selectors import Wanted, everything
 from target_service.contract import Floats
 
 _READY_LIMIT_S = 60.0
 _QUERY_LIMIT_S = 3600.0
+
+OPEN_S = 86_400.0
+"""Seconds of recording that are asked in the open block as fast as in a closed one."""
 
 _BLOCK = "100000h"
 """All samples stay in the open block, which takes those of half its duration in any order."""
@@ -37,11 +40,10 @@ class Store:
 
     Args:
         recording: Its folder.
-        wanted: Which of its series.
-        long: Whether it is of more than a day.
         tools: Prometheus.
         work: Folder for data, configuration and log.
         interruption: Ends the wait for Prometheus.
+        wanted: Which of the series.
 
     Attributes, inside the `with` block:
         url: Base URL of Prometheus.
@@ -54,15 +56,14 @@ class Store:
     def __init__(
         self,
         recording: Path,
-        wanted: Wanted,
-        long: bool,
         tools: Tools,
         work: Path,
         interruption: Interruption,
+        wanted: Wanted = everything,
     ) -> None:
         self._recording = recording
         self._wanted = wanted
-        self._long = long
+        self._long = read_recording(recording).duration > OPEN_S
         self._tools = tools
         self._work = work.resolve()
         self._interruption = interruption
