@@ -17,7 +17,7 @@ import msgspec
 from scenarios.changes import read_drift
 from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
 from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
-from scenarios.worlds import population
+from scenarios.worlds import named, population
 from scenarios.yamlfile import Located, read_yaml
 from simulators.fleet import Fleet
 from simulators.population import Population
@@ -182,7 +182,8 @@ def load(path: Path) -> Scenario:
     with source.at("summary"):
         require(file.summary.strip(), "expected a sentence or two on what happens in the world")
     with source.at("model"):
-        world = population(file.model)
+        model = named(file.model, path.parent)
+        world = population(model)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
     with source.at("replicas"):
@@ -206,7 +207,7 @@ def load(path: Path) -> Scenario:
     scenario = Scenario(
         name=file.name,
         summary=" ".join(file.summary.split()),
-        model=file.model,
+        model=model,
         schedule=schedule,
         label_delay=delay,
         label_coverage=share(source, "labels.coverage", file.labels.coverage),

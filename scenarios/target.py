@@ -15,7 +15,7 @@ import msgspec
 
 from scenarios.presets import FEEDBACK, PRESETS, SHIPPED
 from scenarios.template import Template, parse_path, placeholders, row_fillers, value_of
-from scenarios.worlds import population
+from scenarios.worlds import named, population
 from scenarios.yamlfile import Located, read_yaml
 from target_service.contract import Schema
 
@@ -188,7 +188,7 @@ def load_target(path: Path) -> Target:
     with source.at("url"):
         url = _url(file.url).rstrip("/")
     with source.at("model"):
-        model = _model(file.model, path.parent)
+        model = named(file.model, path.parent)
         schema = population(model).schema
     feedback = _feedback(source, file)
     predict = _predict(source, file, schema, told=feedback is not None)
@@ -247,11 +247,6 @@ def _feedback(source: Located, file: _File) -> Feedback | None:
         if missing := needed - named:
             raise ValueError(f"no {{{min(missing)}}} in it, so nobody is told what came true")
     return feedback
-
-
-def _model(model: str, folder: Path) -> str:
-    """A shipped model's name, or the absolute path of a file that describes rows."""
-    return str((folder / model).resolve()) if model.endswith((".yaml", ".yml")) else model
 
 
 def _require_path(path: str) -> None:

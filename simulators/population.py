@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from target_service.contract import Dataset, Feature, Floats, Schema
 
@@ -34,8 +35,8 @@ class Population(Protocol):
     def schema(self) -> Schema:
         """The columns of the rows."""
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
-        """`count` independent rows of the reference world."""
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
+        """`count` rows of the reference world, the first of which is a drill's number `first`."""
 
     def mean(self, feature: str) -> float:
         """The reference mean of a numeric feature."""
@@ -126,8 +127,9 @@ class SyntheticPopulation:
             )
         )
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
         """`count` independent rows."""
+        del first  # no row depends on its number
         z = rng.standard_normal((count, len(self.numeric))) @ self._mixing.T
         columns = [
             np.round(n.floor + n.median * np.exp(n.spread * z[:, i]), n.decimals)
@@ -204,19 +206,45 @@ _NO_CONCEPT = "P(y|x) of recorded data is not known, so nothing can be made of i
 
 @dataclass(frozen=True, eq=False)
 class RecordedPopulation:
-    """Rows drawn with replacement from a data set; their outcomes are what was recorded."""
+    """Rows of a data set, drawn with replacement; their outcomes are what was recorded.
+
+    Attributes:
+        in_order: Replay the rows instead, from first to last and again.
+        outcomes_known: Whether the data set's outcomes mean anything.
+        delays_known: Whether its outcomes came with delays of their own.
+    """
 
     dataset: Dataset
+    in_order: bool = False
+    outcomes_known: bool = True
+    delays_known: bool = False
 
     @property
     def schema(self) -> Schema:
         """The data set's columns."""
         return self.dataset.schema
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
-        """`count` independent rows."""
-        chosen = rng.integers(len(self.dataset), size=count)
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
+        """`count` rows: independent ones, or those from number `first` on."""
+        chosen = self._chosen(rng, count, first)
         return Rows(self.dataset.x[chosen], self.dataset.outcome[chosen].astype(np.float64))
+
+    def delays(self, rng: np.random.Generator, count: int, first: int) -> Floats:
+        """(count,) seconds until the outcomes of those rows that `draw` gave.
+
+        Args:
+            rng: In the state in which `draw` got it.
+            count: As given to `draw`.
+            first: As given to `draw`.
+        """
+        chosen = self._chosen(rng, count, first)
+        waited: Floats = (self.dataset.known - self.dataset.time)[chosen].astype(np.float64)
+        return waited
+
+    def _chosen(self, rng: np.random.Generator, count: int, first: int) -> NDArray[np.int64]:
+        if self.in_order:
+            return np.arange(first, first + count) % len(self.dataset)
+        return rng.integers(len(self.dataset), size=count)
 
     def mean(self, feature: str) -> float:
         """The mean of a numeric feature over the data set."""

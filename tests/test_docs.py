@@ -16,6 +16,7 @@ from driftdrill import checks
 from driftdrill.cli import app
 from driftdrill.rig.tools import find_tools
 from scenarios.presets import PRESETS
+from scenarios.rowsfile import load_rows
 from scenarios.spec import find, load
 from scenarios.target import load_target
 from scenarios.yamlfile import BadFileError
@@ -167,6 +168,12 @@ def test_every_yaml_example_is_a_valid_scenario_rule_or_target_file(tmp_path, mo
         checks.check_rules([path], 60)
     elif "url" in document:
         assert load_target(path).predict
+    elif "rows" in document:
+        header = [document["outcome"], document["delay"], *document["features"]]
+        (tmp_path / document["rows"]).write_text(
+            ",".join(header) + "\n1,90d" + ",1" * (len(header) - 2)
+        )
+        assert load_rows(path).dataset.schema.names == tuple(document["features"])
     else:
         assert load(path).expects
 
@@ -285,6 +292,14 @@ def test_every_key_of_a_target_is_explained(tmp_path, place):
     rows = {row[0].strip("`") for row in table_rows(page("targets.md"))}
     leaves = {f"{place}.{key}".lstrip(".") for key in keys} - {"predict", "feedback", "tls"}
     assert leaves <= rows
+
+
+def test_every_key_of_a_file_of_rows_is_explained(tmp_path):
+    (tmp_path / "rows.yaml").write_text("rows: x.csv\nnonsense: 1\n")
+    with pytest.raises(BadFileError) as caught:
+        load_rows(tmp_path / "rows.yaml")
+    keys = str(caught.value).rpartition("known: ")[2].split(", ")
+    assert keys == [row[0].strip("`") for row in table_rows(page("data.md"))[1:]]
 
 
 def test_every_dependency_has_a_reason():
