@@ -1,7 +1,6 @@
 """The statistic in numpy is that of the shipped rules on Prometheus, evaluation by evaluation."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
