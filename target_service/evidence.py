@@ -162,13 +162,14 @@ def outcome_bank(counts: Sequence[Sequence[int]], positive: Sequence[bool]) -> B
         for slope in OUTCOME_SLOPES
     }
     share = table.sum(axis=0) / table.sum()
-    decided = np.asarray(positive)
+    costs = np.where(np.asarray(positive), -share, share)
+    new = {name: 1 / (1 + np.exp(-after)) for name, after in changed.items()}
+    # Where nothing can make more decisions wrong, every change is worth to be known.
+    costly = [name for name, after in new.items() if costs @ (after - rate) > 0] or list(new)
     weights = {}
-    for name, after in changed.items():
-        new = 1 / (1 + np.exp(-after))
-        if share @ np.where(decided, rate - new, new - rate) > 0:
-            ratios = np.array([np.log((1 - new) / (1 - rate)), np.log(new / rate)])
-            weights[name] = _supermartingale(ratios, np.array([1 - rate, rate])).ravel()
+    for name in costly:
+        ratios = np.log([(1 - new[name]) / (1 - rate), new[name] / rate])
+        weights[name] = _supermartingale(ratios, np.array([1 - rate, rate])).ravel()
     return _as_bank(weights, alarms=1)
 
 
