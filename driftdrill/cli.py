@@ -15,6 +15,7 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.overhead.command import overhead
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
@@ -293,6 +294,9 @@ def doctor(
 ) -> int:
     """Is all that a drill needs here: tools, models, ports?"""
     return PASS if checks.doctor(fix, quiet, console) else USAGE
+
+
+app.command(epilog="Examples: `driftdrill overhead`, `driftdrill overhead --virtual`")(overhead)
 
 
 def spread_rules(arguments: Sequence[str]) -> list[str]:

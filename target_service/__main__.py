@@ -40,6 +40,21 @@ def main() -> None:
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=8000)
     serving.add_argument("--app-name", default="target-service", help="a label of HTTP metrics")
+    serving.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes that share the port; each is scraped at a port of its own",
+    )
+    serving.add_argument(
+        "--metrics-port",
+        type=int,
+        default=9100,
+        help="of the first of several workers; the others follow",
+    )
+    serving.add_argument(
+        "--without-metrics", action="store_true", help="count nothing: to see what counting costs"
+    )
     serving.set_defaults(run=_serve)
 
     arguments = parser.parse_args()
@@ -60,21 +75,30 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    model = load(arguments.model)
+    load(arguments.model)  # so that what is wrong with it is said once, and here
 
     import uvicorn
-    from prometheus_client import CollectorRegistry, ProcessCollector
 
-    from target_service.app import create_app
-    from target_service.feedback import Tokens
-    from target_service.metrics import ModelMetrics
+    from target_service.serving import APP, Settings, hand_over
 
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    metrics = ModelMetrics(model, arguments.app_name, registry)
-    tokens = Tokens(_token_key(), model.name, model.version)
+    hand_over(
+        Settings(
+            model=str(arguments.model),
+            app_name=arguments.app_name,
+            key=_token_key(),
+            metrics=not arguments.without_metrics,
+            host=arguments.host,
+            metrics_ports=tuple(
+                range(arguments.metrics_port, arguments.metrics_port + arguments.workers)
+                if arguments.workers > 1
+                else ()
+            ),
+        )
+    )
     uvicorn.run(
-        create_app(model, metrics, tokens),
+        APP,
+        factory=True,
+        workers=arguments.workers,
         host=arguments.host,
         port=arguments.port,
         loop="uvloop",

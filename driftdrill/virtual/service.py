@@ -18,7 +18,8 @@ from driftdrill.rig.configs import JOB
 from driftdrill.virtual.samples import Family
 from driftdrill.virtual.selectors import Wanted
 from target_service.contract import Floats
-from target_service.metrics import LATENCY_EDGES, ModelMetrics
+from target_service.http_metrics import LATENCY_EDGES
+from target_service.metrics import ModelMetrics
 from target_service.model import Model, bucket_numbers, load
 
 APP_NAME = "target-service"
