@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import httpx
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
+from prometheus_client.utils import floatToGoString
 
 from driftdrill.rig.errors import RigError
 
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 """Prometheus' text is asked for: each version of each server reads it."""
+
+__all__ = ["Exposition", "Family", "Growth", "go_float", "growing_labels", "parse", "scrape"]
 
 TIMEOUT_S = 10.0
 
@@ -29,7 +32,7 @@ class Exposition:
         size: Bytes, uncompressed.
     """
 
-    families: tuple[Metric, ...]
+    families: tuple[Family, ...]
     size: int
 
     @cached_property
@@ -82,6 +85,15 @@ def parse(text: str, content_type: str, source: str) -> Exposition:
     if not families:
         raise RigError(f"{source} answers without a single metric")
     return Exposition(families, len(text.encode()))
+
+
+def go_float(value: float) -> str:
+    """A number as Prometheus 3 writes it in `le`.
+
+    >>> go_float(1), go_float(0.00001), go_float(1e6)
+    ('1.0', '1e-05', '1e+06')
+    """
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -98,13 +97,6 @@ class Bench:
         """The duration of each scrape in (start, end], unix seconds."""
         found = self.prometheus.samples("scrape_duration_seconds", start, end)
         return tuple(value for series in found for _, value in series.samples)
-
-    def query_seconds(self, queries: Sequence[str], start: float, end: float, points: int) -> float:
-        """How long all of the queries take, one after the other, over [start, end]."""
-        began = time.perf_counter()
-        for query in queries:
-            self.prometheus.curves(query, start, end, (end - start) / points)
-        return time.perf_counter() - began
 
     @contextmanager
     def paused(self) -> Iterator[None]:

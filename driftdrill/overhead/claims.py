@@ -40,22 +40,22 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 COSTS = (
-    Cost("series", "Series of the service", 1.0),
-    Cost("head_series", "Series in Prometheus' head", 1.0),
+    Cost("series", "Series", 1.0),
+    Cost("head_series", "Series in the head", 1.0),
     Cost("samples_per_scrape", "Samples per scrape", 1.0),
     Cost("scrape_bytes", "Bytes per scrape", 1.15),
-    Cost("scrape_seconds", "Seconds per scrape, as Prometheus sees it"),
-    Cost("scrape_cpu_seconds", "CPU seconds of the service per scrape", 1.1),
-    Cost("wal_bytes_per_hour", "Bytes of write-ahead log per hour", 2.0),
-    Cost("tsdb_bytes_per_hour", "Bytes of TSDB chunks per hour", 2.0),
-    Cost("memory_bytes", "Memory of the service", 1.05),
-    Cost("query_seconds", "Seconds for the queries of all alerts", 1.1),
-    Cost("log_bytes_per_hour", "Bytes of a JSON log per hour", log=True),
-    Cost("log_query_seconds", "Seconds for one query of that log", log=True),
+    Cost("scrape_seconds", "Scrape, s"),
+    Cost("scrape_cpu_seconds", "CPU per scrape, s", 1.1),
+    Cost("wal_bytes_per_hour", "WAL bytes per hour", 2.0),
+    Cost("tsdb_bytes_per_hour", "TSDB bytes per hour", 2.0),
+    Cost("memory_bytes", "Memory, bytes", 1.05),
+    Cost("query_seconds", "Queries, s", 1.1),
+    Cost("log_bytes_per_hour", "JSON log bytes per hour", log=True),
+    Cost("log_query_seconds", "JSON log query, s", log=True),
 )
 """Every cost, in the order of the tables. 15 s between scrapes make 240 of them an hour."""
 
-REQUEST_CPU = Cost("request_cpu", "CPU per request with metrics, to that without", 1.1)
+REQUEST_CPU = Cost("request_cpu", "CPU of a request, with/without", 1.1)
 """The one ratio that is not of much traffic to little, but of two services under the same."""
 
 

@@ -15,7 +15,7 @@ from driftdrill.models import artifact
 from driftdrill.overhead.bench import Bench
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.meter import Meter, Taken
-from driftdrill.overhead.queries import REACH_S, queries_of
+from driftdrill.overhead.queries import REACH_S, queries_of, query_seconds
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.targets import (
     SCENARIO,
@@ -35,7 +35,7 @@ BASE_RATE = 10.0
 """Requests/s at factor 1."""
 
 _WARM_UP_S = 3.0
-_QUERY_ROUNDS, _QUERY_POINTS = 9, 20
+_QUERY_ROUNDS = 11
 _START_LIMIT_S = 30.0
 
 
@@ -120,7 +120,7 @@ def _with_query_times(
         plan.interruption.check()
         for one, found in zip(taken, times, strict=True):
             start = one.start + REACH_S
-            found.append(bench.query_seconds(queries, start, one.end, _QUERY_POINTS))
+            found.append(query_seconds(bench.prometheus, queries, start, one.end))
     return tuple(
         replace(one.step, costs={**one.step.costs, "query_seconds": tuple(found)})
         for one, found in zip(taken, times, strict=True)

@@ -69,6 +69,7 @@ class Load:
         async def user() -> None:
             nonlocal answered, failed
             connection: _Connection | None = None
+            status: int | None
             for turn in due:
                 await asyncio.sleep(began + turn / rate - clock())
                 try:
@@ -76,14 +77,14 @@ class Load:
                         self._host, self._port, self._tls
                     )
                     status = await connection.ask(self._make(next(self._numbers)))
-                except (OSError, TimeoutError, httptools.HttpParserError, EOFError):
-                    failed += 1
-                    if connection:
-                        connection.close()
-                    connection = None
-                else:
                     answered += 1
                     failed += status >= 500
+                except (OSError, EOFError, httptools.HttpParserError):
+                    failed += 1
+                    status = None
+                if connection and (status is None or not connection.kept):
+                    connection.close()
+                    connection = None
             if connection:
                 connection.close()
 
@@ -100,6 +101,7 @@ class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.kept = True
 
     @classmethod
     async def open(cls, host: str, port: int, tls: bool) -> _Connection:
@@ -110,15 +112,13 @@ class _Connection:
         async with asyncio.timeout(_ANSWER_LIMIT_S):
             self._writer.write(request)
             answer = _Answer()
-            parser = httptools.HttpResponseParser(answer)
-            while not answer.whole:
+            while answer.status is None:
                 data = await self._reader.read(_READ)
                 if not data:
                     raise EOFError("the service closed the connection")
-                parser.feed_data(data)
-        if not parser.should_keep_alive():
-            raise EOFError("the service keeps no connection")
-        return int(parser.get_status_code())
+                answer.parser.feed_data(data)
+        self.kept = answer.kept
+        return answer.status
 
     def close(self) -> None:
         with closing(self._writer):
@@ -126,10 +126,13 @@ class _Connection:
 
 
 class _Answer:
-    """What httptools calls."""
+    """What httptools calls; it knows no more of an answer once that is whole."""
 
     def __init__(self) -> None:
-        self.whole = False
+        self.parser = httptools.HttpResponseParser(self)
+        self.status: int | None = None
+        self.kept = True
 
     def on_message_complete(self) -> None:
-        self.whole = True
+        self.status = int(self.parser.get_status_code())
+        self.kept = bool(self.parser.should_keep_alive())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,15 +16,16 @@ from driftdrill.overhead.claims import Step
 from driftdrill.overhead.load import Load, Sent
 from driftdrill.overhead.logs import log_costs
 from driftdrill.overhead.targets import CpuClock, Target
+from driftdrill.overhead.timing import least_of
 from driftdrill.rig.interrupts import Interruption
 
 SCRAPES_PER_HOUR = 240
 """At 15 s, as in `prometheus/prometheus.yml`."""
 
-_TURN_S = 1.0
+_TURN_S = 0.5
 """How long one service has the traffic before its twin gets it."""
 
-_CPU_ROUNDS, _SCRAPES_PER_ROUND = 11, 20
+_CPU_ROUNDS = 11
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,13 @@ class Meter:
         with self._bench.paused():
             for _ in range(_CPU_ROUNDS):
                 self._interruption.check()
-                before = cpu()
-                for _ in range(_SCRAPES_PER_ROUND):
-                    self._client.get(self._target.metrics_url)
-                yield (cpu() - before) / _SCRAPES_PER_ROUND
+                yield least_of(partial(self._one_scrape_cpu, cpu))
+
+    def _one_scrape_cpu(self, cpu: CpuClock) -> float:
+        before = cpu()
+        for _ in range(self._target.scrapes_at_once):
+            self._client.get(self._target.metrics_url)
+        return (cpu() - before) / self._target.scrapes_at_once
 
 
 def _request_cpu(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from driftdrill.drill import RULES
 from driftdrill.exposition import Exposition
+from driftdrill.overhead.timing import least_of
+from driftdrill.promapi import Prometheus
 from driftdrill.rig.configs import write_rules
 from driftdrill.rig.tools import Tool
 from driftdrill.virtual.blocks_engine import alert_queries
@@ -21,6 +26,7 @@ REACH_S = 6.0
 """How far back they look."""
 
 _EVALUATION_S = 60.0
+_POINTS = 20
 
 
 def queries_of(exposition: Exposition, promtool: Tool, folder: Path) -> tuple[str, ...]:
@@ -60,3 +66,16 @@ def family_queries(exposition: Exposition) -> tuple[str, ...]:
         elif family.type == "gauge":
             found.append(f"max({name})")
     return tuple(found)
+
+
+def query_seconds(
+    prometheus: Prometheus, queries: Sequence[str], start: float, end: float
+) -> float:
+    """How long all of the queries take, one after the other, over [start, end], unix seconds."""
+
+    def ask(query: str) -> float:
+        began = time.perf_counter()
+        prometheus.curves(query, start, end, (end - start) / _POINTS)
+        return time.perf_counter() - began
+
+    return sum(least_of(partial(ask, query)) for query in queries)

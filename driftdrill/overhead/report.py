@@ -65,14 +65,19 @@ def columns(study: Study) -> tuple[str, ...]:
 def cells(claim: Claim) -> tuple[str, ...]:
     """The texts of one line of the table."""
     limit = claim.cost.limit
-    between = UNKNOWN if claim.low is None else f"{claim.low:.3f} - {claim.high:.3f}"
+    between = UNKNOWN if claim.low is None else f"{_ratio(claim.low)} - {_ratio(claim.high)}"
     return (
         claim.cost.title,
         *(short_number(value) for value in claim.values),
-        UNKNOWN if claim.ratio is None else f"{claim.ratio:.3f}",
+        _ratio(claim.ratio),
         between,
         UNKNOWN if limit is None else f"{limit:g}",
     )
+
+
+def _ratio(value: float | None) -> str:
+    """To a thousandth where that matters."""
+    return short_number(value) if value is None or value >= 100 else f"{value:.3f}"
 
 
 def headline(study: Study) -> str:

@@ -43,6 +43,7 @@ class Target:
         load: Its traffic.
         log_line: What one prediction would be as a line of a JSON log.
         cpu: None where the service does not tell.
+        scrapes_at_once: How many scrapes its CPU clock is fine enough to tell.
         plain: Traffic of the same service without metrics, where there is one.
         plain_cpu: And its CPU.
     """
@@ -52,6 +53,7 @@ class Target:
     load: Load
     log_line: bytes
     cpu: CpuClock | None
+    scrapes_at_once: int
     plain: Load | None = None
     plain_cpu: CpuClock | None = None
 
@@ -75,6 +77,7 @@ def own_target(url: str, process: Process, plain_url: str, plain_process: Proces
         load=Load(url, request_maker(f"{url}/predict", bodies)),
         log_line=log_line(bodies[0]),
         cpu=cpu_clock(process.pid),
+        scrapes_at_once=4,
         plain=Load(plain_url, request_maker(f"{plain_url}/predict", bodies)),
         plain_cpu=cpu_clock(plain_process.pid),
     )
@@ -102,6 +105,7 @@ def foreign_target(metrics_url: str, body: Path) -> Target:
         load=Load(metrics_url, request_maker(urljoin(metrics_url, "predict"), [content])),
         log_line=log_line(content),
         cpu=_told_cpu(metrics_url),
+        scrapes_at_once=50,
     )
 
 

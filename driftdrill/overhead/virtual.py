@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,9 +20,10 @@ from msgspec.structs import replace
 from driftdrill.exposition import Exposition, parse
 from driftdrill.models import artifact
 from driftdrill.overhead.claims import Step
-from driftdrill.overhead.queries import alerts_on_raw_series
+from driftdrill.overhead.queries import alerts_on_raw_series, query_seconds
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.targets import log_line
+from driftdrill.overhead.timing import least_of
 from driftdrill.promapi import Prometheus
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
@@ -43,7 +45,7 @@ _HOUR_S = 3600.0
 _ASKED_FROM_S = 1800.0
 """Queries are asked over the second half hour, where most of their windows are full."""
 
-_ROUNDS, _EXPOSED_PER_ROUND, _POINTS = 11, 10, 20
+_ROUNDS = 13
 
 
 @dataclass(frozen=True)
@@ -172,14 +174,8 @@ def _timed(
     for _ in range(_ROUNDS):
         interruption.check()
         for world, cpu, seconds in zip(worlds, scrapes, asked, strict=True):
-            began = time.process_time()
-            for _ in range(_EXPOSED_PER_ROUND):
-                world.service.metrics.expose()
-            cpu.append((time.process_time() - began) / _EXPOSED_PER_ROUND)
-            began = time.perf_counter()
-            for query in queries:
-                world.prometheus.curves(query, start, end, (end - start) / _POINTS)
-            seconds.append(time.perf_counter() - began)
+            cpu.append(least_of(partial(_scrape_cpu, world)))
+            seconds.append(query_seconds(world.prometheus, queries, start, end))
     return tuple(
         replace(
             world.step,
@@ -191,3 +187,9 @@ def _timed(
         )
         for world, cpu, seconds in zip(worlds, scrapes, asked, strict=True)
     )
+
+
+def _scrape_cpu(world: _World) -> float:
+    began = time.process_time()
+    world.service.metrics.expose()
+    return time.process_time() - began
