@@ -12,13 +12,14 @@ from pathlib import Path
 from driftdrill import health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
-from driftdrill.rig.errors import RigError
+from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.process import Process
 from driftdrill.rig.rig import Rig
 from driftdrill.verdict import Observation
 from driftdrill.watch import Settings, Watch
 from scenarios.spec import FOLDER, Scenario
+from scenarios.target import Target
 from scenarios.traffic import GRACE, read_statuses
 
 POLL_S = 0.25
@@ -51,6 +52,8 @@ def observe_live(
     Raises:
         UsageError: The output folder or a rule file cannot be used.
     """
+    if scenario.is_operated:
+        raise UsageError(f"{scenario.name} is about operations, which no live drill can do yet")
     watch = Watch(scenario, settings)
     try:
         with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
@@ -68,7 +71,7 @@ def _drill(
     ready: Callable[[Rig], None],
 ) -> None:
     """The drill itself, on a rig that whoever calls will stop."""
-    rig.start(watch.settings.model)
+    rig.start(watch.settings.served)
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     locust = _start_locust(rig, watch)
     rig.wait_until_ready()
@@ -112,6 +115,8 @@ def _start_locust(rig: Rig, watch: Watch) -> Process:
         "--loglevel", "WARNING",
         "--only-summary",
     ]  # fmt: skip
+    if isinstance(settings.served, Target):
+        arguments += ["--target-file", str(settings.served.path)]
     return rig.locust(arguments, {})
 
 

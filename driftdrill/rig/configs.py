@@ -6,7 +6,7 @@ The files under `prometheus/` and the user's rule files are read, never written.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ from driftdrill.scaling import (
 
 JOB = "target-service"
 """The scrape job of the service, in `prometheus/prometheus.yml`."""
+
+ALERTMANAGER_JOB = "driftdrill-alertmanager"
+"""The scrape job of Alertmanager in a drill: a gap in it is a gap in what could be notified."""
+
+STARTED = "process_start_time_seconds"
+"""What every server says of itself: a second value means that it was restarted."""
 
 HEARTBEAT = "driftdrill:heartbeat"
 """1 at every evaluation of the rules: a gap in it is a gap in what the rules saw."""
@@ -49,7 +55,12 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
 
 
 def write_prometheus_config(
-    path: Path, speed: float, rules: Path, service: str, alertmanager: str
+    path: Path,
+    speed: float,
+    rules: Path,
+    service: str,
+    alertmanager: str,
+    scrape: Mapping[str, Any] | None = None,
 ) -> None:
     """Write Prometheus' configuration.
 
@@ -59,6 +70,7 @@ def write_prometheus_config(
         rules: Folder of the rule files.
         service: Address, `host:port`, of the service to scrape.
         alertmanager: Address of Alertmanager.
+        scrape: Settings of the scrape job, where the service is not ours.
 
     Raises:
         UsageError: The project's configuration has no scrape job for the service.
@@ -73,6 +85,15 @@ def write_prometheus_config(
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
     for static in jobs[0]["static_configs"]:
         static["targets"] = [service]
+    jobs[0].update(scrape or {})
+    kept = {"source_labels": ["__name__"], "regex": STARTED, "action": "keep"}
+    config["scrape_configs"].append(
+        {
+            "job_name": ALERTMANAGER_JOB,
+            "static_configs": [{"targets": [alertmanager]}],
+            "metric_relabel_configs": [kept],
+        }
+    )
     _write(path, config)
 
 
