@@ -6,11 +6,11 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -19,7 +19,9 @@ from driftdrill.rig import readiness
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
+from driftdrill.rig.scrape import scrape_address, scrape_settings
 from driftdrill.rig.tools import Tool
+from scenarios.target import Target
 
 SCRAPE_INTERVAL_S = 0.25
 """Real seconds: many samples in a short step."""
@@ -31,20 +33,22 @@ class Bench:
     """Prometheus, started; a context manager.
 
     Args:
-        metrics_url: What to scrape.
+        target: What to scrape.
         tool: Prometheus.
         folder: For its configuration, data and log.
         interruption: Ends the wait for it.
     """
 
     def __init__(
-        self, metrics_url: str, tool: Tool, folder: Path, interruption: Interruption
+        self, target: Target, tool: Tool, folder: Path, interruption: Interruption
     ) -> None:
         folder.mkdir(parents=True)
         self._data = folder.resolve() / "data"
-        self._lease = lease_port(9090)
+        self._stack = ExitStack()
+        self._lease = self._stack.enter_context(lease_port(9090))
+        secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
         config = folder.resolve() / "prometheus.yml"
-        config.write_text(yaml.safe_dump(_config(metrics_url)))
+        config.write_text(yaml.safe_dump(_config(target, secrets)))
         flags = [
             f"--config.file={config}",
             f"--storage.tsdb.path={self._data}",
@@ -74,8 +78,8 @@ class Bench:
         trace: TracebackType | None,
     ) -> None:
         self._process.stop()
-        with closing(self.prometheus), self._lease:
-            pass
+        self.prometheus.close()
+        self._stack.close()
 
     def head_series(self) -> float:
         """The series in its head, as it counts them itself."""
@@ -108,14 +112,12 @@ class Bench:
             os.kill(self._process.pid, signal.SIGCONT)
 
 
-def _config(metrics_url: str) -> dict[str, object]:
-    parts = urlsplit(metrics_url)
+def _config(target: Target, secrets: Path) -> dict[str, object]:
     interval = f"{SCRAPE_INTERVAL_S * 1000:.0f}ms"
     job = {
         "job_name": "overhead",
-        "scheme": parts.scheme,
-        "metrics_path": parts.path,
-        "static_configs": [{"targets": [parts.netloc]}],
+        "static_configs": [{"targets": [scrape_address(target)]}],
+        **scrape_settings(target, secrets),
     }
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval},

@@ -15,6 +15,7 @@ from driftdrill.overhead.study import overhead as study_live
 from driftdrill.overhead.study import virtual_overhead
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interrupted, interruption
+from scenarios.target import load_target
 
 LIVE_FACTORS = "1,10,100"
 VIRTUAL_FACTORS = "1,100,10000,1000000"
@@ -34,10 +35,7 @@ def overhead(
         float, typer.Option(min=8, max=3600, help="Real seconds of traffic per step.")
     ] = 20.0,
     target: Annotated[
-        str | None, typer.Option(metavar="URL", help="/metrics of a service that runs already.")
-    ] = None,
-    body: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON to POST to its /predict.")
+        Path | None, typer.Option(help="A file that describes a service of your own.")
     ] = None,
     virtual: Annotated[
         bool, typer.Option("--virtual", help="An hour per step without a live service.")
@@ -51,10 +49,8 @@ def overhead(
     ] = None,
 ) -> int:
     """Does monitoring cost more under more traffic? Steps it, measures, and judges each cost."""
-    if virtual and (target or body):
-        raise UsageError("--virtual measures our own service; --target and --body are for live")
-    if (target is None) != (body is None):
-        raise UsageError("--target and --body belong together: where to ask, and what")
+    if virtual and target:
+        raise UsageError("--target is a service that runs: --virtual measures ours, without one")
     steps = read_factors(factors or (VIRTUAL_FACTORS if virtual else LIVE_FACTORS))
     folder = out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-overhead"
     console = Console()
@@ -68,8 +64,7 @@ def overhead(
                 study = study_live(
                     steps,
                     step_s=step_seconds,
-                    target=target,
-                    body=body,
+                    target=load_target(target) if target else None,
                     out=folder,
                     json=json,
                     interruption=interrupted,

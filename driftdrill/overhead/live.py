@@ -7,35 +7,34 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from msgspec.structs import replace
 
-from driftdrill.exposition import TIMEOUT_S
 from driftdrill.models import artifact
 from driftdrill.overhead.bench import Bench
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.meter import Meter, Taken
 from driftdrill.overhead.queries import REACH_S, queries_of, query_seconds
 from driftdrill.overhead.seen import Seen
-from driftdrill.overhead.targets import (
-    SCENARIO,
-    Target,
-    foreign_target,
+from driftdrill.overhead.subject import (
+    MODEL,
+    Subject,
+    foreign_subject,
     own_command,
-    own_target,
+    own_subject,
 )
+from driftdrill.probe import probe
 from driftdrill.rig import readiness
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.tools import Tools
-from scenarios.spec import find
+from scenarios.target import Target
 
 BASE_RATE = 10.0
 """Requests/s at factor 1."""
 
 _WARM_UP_S = 3.0
-_QUERY_ROUNDS = 11
+_QUERY_ROUNDS = 9
 _START_LIMIT_S = 30.0
 
 
@@ -65,16 +64,21 @@ def study_own(plan: Plan) -> Seen:
         PrometheusError: Prometheus did not answer.
         Interrupted: A signal arrived.
     """
-    model = artifact(find(SCENARIO).model)
+    model = artifact(MODEL)
     with ExitStack() as stack:
         url, process = _serve(plan, stack, model, "service", metrics=True)
         plain_url, plain = _serve(plan, stack, model, "service-without-metrics", metrics=False)
-        return _measure(plan, own_target(url, process, plain_url, plain))
+        return _measure(plan, own_subject(url, process, plain_url, plain))
 
 
-def study_foreign(plan: Plan, metrics_url: str, body: Path) -> Seen:
-    """Measure a service that runs already; raises what `study_own` does, and UsageError."""
-    return _measure(plan, foreign_target(metrics_url, body))
+def study_foreign(plan: Plan, target: Target) -> Seen:
+    """Measure a service that runs already.
+
+    Raises what `study_own` does, and UsageError where the target's file does not fit it.
+    """
+    for _ in probe(target):
+        pass
+    return _measure(plan, foreign_subject(target))
 
 
 def _serve(
@@ -90,17 +94,17 @@ def _serve(
     return url, process
 
 
-def _measure(plan: Plan, target: Target) -> Seen:
+def _measure(plan: Plan, subject: Subject) -> Seen:
     folder = plan.out / "prometheus"
     with (
-        httpx.Client(trust_env=False, timeout=TIMEOUT_S) as client,
-        Bench(target.metrics_url, plan.tools.prometheus, folder, plan.interruption) as bench,
+        subject.client() as client,
+        Bench(subject.target, plan.tools.prometheus, folder, plan.interruption) as bench,
     ):
         # Caches fill, and whatever is counted for the first time gets its series.
-        for load in (target.load, target.plain):
+        for load in (subject.load, subject.plain):
             if load:
                 load.send(BASE_RATE * plan.factors[0], _WARM_UP_S)
-        meter = Meter(target, bench, client, plan.out, plan.interruption)
+        meter = Meter(subject, bench, client, plan.out, plan.interruption)
         taken = []
         for factor in plan.factors:
             plan.show(f"{factor:g} times the traffic: {factor * BASE_RATE:g} requests/s")
@@ -108,7 +112,7 @@ def _measure(plan: Plan, target: Target) -> Seen:
         plan.show("asking what dashboards and alerts ask")
         queries = queries_of(taken[0].exposition, plan.tools.promtool, plan.out)
         steps = _with_query_times(plan, taken, queries, bench)
-        return Seen(target.name, steps, taken[0].exposition, taken[-1].exposition)
+        return Seen(subject.name, steps, taken[0].exposition, taken[-1].exposition)
 
 
 def _with_query_times(

@@ -8,6 +8,7 @@ what is measured.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -47,12 +48,13 @@ class Load:
     Args:
         url: Any URL of the service; its scheme, host and port are used.
         make: Makes each request.
+        tls: Whom to trust, where the scheme is https.
     """
 
-    def __init__(self, url: str, make: MakeRequest) -> None:
+    def __init__(self, url: str, make: MakeRequest, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
-        self._host = parts.hostname or "127.0.0.1"
-        self._tls = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._tls = tls if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._make = make
         self._numbers = count()
@@ -104,8 +106,8 @@ class _Connection:
         self.kept = True
 
     @classmethod
-    async def open(cls, host: str, port: int, tls: bool) -> _Connection:
-        return cls(*await asyncio.open_connection(host, port, ssl=tls or None))
+    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None) -> _Connection:
+        return cls(*await asyncio.open_connection(host, port, ssl=tls))
 
     async def ask(self, request: bytes) -> int:
         """Send a request and read its whole answer; the status."""

@@ -15,7 +15,7 @@ from driftdrill.overhead.bench import SCRAPE_INTERVAL_S, Bench
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.load import Load, Sent
 from driftdrill.overhead.logs import log_costs
-from driftdrill.overhead.targets import CpuClock, Target
+from driftdrill.overhead.subject import CpuClock, Subject
 from driftdrill.overhead.timing import least_of
 from driftdrill.rig.interrupts import Interruption
 
@@ -50,7 +50,7 @@ class Meter:
     """Measures one step after the other on one bench.
 
     Args:
-        target: The service.
+        subject: The service.
         bench: Prometheus on it.
         client: Scrapes it as well.
         folder: For the log that services without metrics would write.
@@ -59,13 +59,13 @@ class Meter:
 
     def __init__(
         self,
-        target: Target,
+        subject: Subject,
         bench: Bench,
         client: httpx.Client,
         folder: Path,
         interruption: Interruption,
     ) -> None:
-        self._target = target
+        self._subject = subject
         self._bench = bench
         self._client = client
         self._folder = folder
@@ -82,7 +82,7 @@ class Meter:
         per_hour = SCRAPES_PER_HOUR / max(len(scrapes), 1)
         stored, logged = bench.chunk_bytes() - chunks, bench.wal_bytes() - wal
 
-        exposition = scrape(self._client, self._target.metrics_url)
+        exposition = scrape(self._client, self._subject.target.metrics)
         scrape_cpu = tuple(self._scrape_cpu())
         memory = exposition.total("process_resident_memory_bytes")
         sent = [turn.sent for pair in turns for turn in pair]
@@ -102,7 +102,7 @@ class Meter:
                 "wal_bytes_per_hour": (logged * per_hour,),
                 "tsdb_bytes_per_hour": (stored * per_hour,),
                 "memory_bytes": () if memory is None else (memory,),
-                **log_costs(self._target.log_line, rate, seconds, self._folder),
+                **log_costs(self._subject.log_line, rate, seconds, self._folder),
             },
             request_cpu=_request_cpu(turns, scrape_cpu),
         )
@@ -110,10 +110,10 @@ class Meter:
 
     def _turns(self, rate: float, seconds: float) -> Iterator[tuple[_Turn, ...]]:
         """The service's turns, each with one of its twin where it has one."""
-        target = self._target
-        services = [(target.load, target.cpu)]
-        if target.plain:
-            services.append((target.plain, target.plain_cpu))
+        subject = self._subject
+        services = [(subject.load, subject.cpu)]
+        if subject.plain:
+            services.append((subject.plain, subject.plain_cpu))
         for number in range(max(round(seconds / _TURN_S / len(services)), 1)):
             order = services if number % 2 else services[::-1]
             turns = {id(load): self._turn(load, cpu, rate) for load, cpu in order}
@@ -127,7 +127,7 @@ class Meter:
 
     def _scrape_cpu(self) -> Iterator[float]:
         """CPU seconds of the service per scrape, while nobody else asks it for anything."""
-        cpu = self._target.cpu
+        cpu = self._subject.cpu
         if cpu is None:
             return
         with self._bench.paused():
@@ -137,9 +137,9 @@ class Meter:
 
     def _one_scrape_cpu(self, cpu: CpuClock) -> float:
         before = cpu()
-        for _ in range(self._target.scrapes_at_once):
-            self._client.get(self._target.metrics_url)
-        return (cpu() - before) / self._target.scrapes_at_once
+        for _ in range(self._subject.scrapes_at_once):
+            self._client.get(self._subject.target.metrics)
+        return (cpu() - before) / self._subject.scrapes_at_once
 
 
 def _request_cpu(

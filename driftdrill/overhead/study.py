@@ -16,6 +16,7 @@ from driftdrill.overhead.virtual import study_virtual
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.rig import new_folder
 from driftdrill.rig.tools import find_tools
+from scenarios.target import Target
 
 MOST_LABELS = 5
 """Growing labels that are named; the first are the worst."""
@@ -25,17 +26,16 @@ def overhead(
     factors: Sequence[float],
     *,
     step_s: float,
-    target: str | None,
-    body: Path | None,
+    target: Target | None,
     out: Path,
     json: Path | None,
     interruption: Interruption,
     console: Console,
 ) -> Study:
-    """Measure live: our own service, or the one at the URL `target`."""
+    """Measure live: our own service, or somebody's."""
     new_folder(out)
     plan = live.Plan(factors, step_s, out, find_tools(), interruption, _shown(console))
-    seen = live.study_foreign(plan, target, body) if target and body else live.study_own(plan)
+    seen = live.study_foreign(plan, target) if target else live.study_own(plan)
     return _conclude("live", seen, out, json, console)
 
 

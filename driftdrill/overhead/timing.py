@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_REPEATS = 5
+_REPEATS = 3
 
 
 def least_of(measure: Callable[[], float]) -> float:

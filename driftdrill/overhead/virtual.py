@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import yaml
 from msgspec.structs import replace
@@ -22,7 +21,7 @@ from driftdrill.models import artifact
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.queries import alerts_on_raw_series, query_seconds
 from driftdrill.overhead.seen import Seen
-from driftdrill.overhead.targets import log_line
+from driftdrill.overhead.subject import MODEL, bodies, log_line
 from driftdrill.overhead.timing import least_of
 from driftdrill.promapi import Prometheus
 from driftdrill.rig.interrupts import Interruption
@@ -35,12 +34,12 @@ from driftdrill.virtual.service import VirtualService
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario, load
+from scenarios.target import shipped_target
 from target_service.contract import Floats
 
 BASE_RATE = 1.0
 """Requests/s at factor 1."""
 
-_MODEL = "credit"
 _HOUR_S = 3600.0
 _ASKED_FROM_S = 1800.0
 """Queries are asked over the second half hour, where most of their windows are full."""
@@ -84,7 +83,7 @@ def study_virtual(
         show("asking what alerts ask")
         queries = alerts_on_raw_series(tools.promtool, out, speed=1.0)
         steps = _timed(worlds, queries, interruption)
-    name = f"the counting of {_MODEL}"
+    name = f"the counting of {MODEL}"
     return Seen(name, steps, worlds[0].exposition, worlds[-1].exposition)
 
 
@@ -94,7 +93,7 @@ def _world(
     rate = factor * BASE_RATE
     folder.mkdir(parents=True)
     scenario = _scenario(rate, folder)
-    service = VirtualService(artifact(_MODEL))
+    service = VirtualService(artifact(MODEL))
     history = simulate(scenario, service, 0, SCRAPE_INTERVAL_S, lambda _time: interruption.check())
     times = START + history.scrapes
     families = service.exposition.families(times, history.counted, everything)
@@ -109,7 +108,7 @@ def _world(
     content, content_type = service.metrics.expose()
     exposition = parse(content.decode(), content_type, "ModelMetrics")
     chunks = sum(path.stat().st_size for path in work.glob("data/snapshots/*/*/chunks/*"))
-    line = log_line(_body(scenario))
+    line = log_line(bodies(shipped_target("", MODEL))[0])
     step = Step(
         factor=factor,
         rate=rate,
@@ -133,18 +132,12 @@ def _scenario(rate: float, folder: Path) -> Scenario:
     document = {
         "name": "overhead",
         "summary": "Nothing drifts.",
-        "model": _MODEL,
+        "model": MODEL,
         "traffic": {"rate": rate},
         "phases": [{"name": "steady", "duration": f"{_HOUR_S:.0f}s"}],
     }
     path.write_text(yaml.safe_dump(document))
     return load(path)
-
-
-def _body(scenario: Scenario) -> bytes:
-    stream = scenario.stream(0)
-    row = stream.population.schema.decode(stream.block(0).x[:1])
-    return msgspec.json.encode({"rows": row})
 
 
 def _dense(family: Family, times: Floats) -> Family:

@@ -1,6 +1,6 @@
-"""A service that makes the mistakes that `overhead` is to find: one label too many, by name.
+"""A service with the labels that `overhead` is to find: the user, and the path as it was asked.
 
-    python leaky.py PORT {user,path,none}
+python leaky.py PORT
 """
 
 import sys
@@ -14,22 +14,21 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def create_app(leak: str) -> Starlette:
+def create_app() -> Starlette:
     registry = CollectorRegistry()
-    labels = {"user": ["user_id"], "path": ["path"], "none": []}[leak]
-    predictions = Counter("predictions", "Predictions.", labels, registry=registry)
+    by_user = Counter("predictions", "Predictions.", ["user_id"], registry=registry)
+    by_path = Counter("requests", "Requests.", ["path"], registry=registry)
     seconds = Histogram("prediction_seconds", "Time of a prediction.", registry=registry)
 
     def count(request: Request) -> None:
-        chosen = {"user_id": request.headers["x-user-id"], "path": request.url.path}
-        counter = predictions.labels(*(chosen[label] for label in labels)) if labels else predictions
-        counter.inc()
+        by_user.labels(request.headers.get("x-user-id", "")).inc()
+        by_path.labels(request.url.path).inc()
         seconds.observe(0.002)
 
     async def predict(request: Request) -> Response:
         await request.body()
         count(request)
-        return PlainTextResponse("0.5")
+        return PlainTextResponse('{"score": 0.5}')
 
     async def metrics(request: Request) -> Response:
         del request
@@ -49,4 +48,4 @@ def create_app(leak: str) -> Starlette:
 
 
 if __name__ == "__main__":
-    uvicorn.run(create_app(sys.argv[2]), port=int(sys.argv[1]), access_log=False)
+    uvicorn.run(create_app(), port=int(sys.argv[1]), access_log=False)
