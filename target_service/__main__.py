@@ -6,10 +6,16 @@ import argparse
 import logging
 import os
 import secrets
+import sys
 from pathlib import Path
+from random import Random
+from typing import Any
 
+from starlette.applications import Starlette
+
+from target_service.builds import BUILDS, STANDING_BY, USUAL
 from target_service.contract import RECIPES
-from target_service.model import ArtifactError, load
+from target_service.model import ArtifactError, Model, load
 
 KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
 
@@ -27,7 +33,8 @@ def main() -> None:
     training = commands.add_parser("train", help="train models from the data sets that ship")
     training.add_argument("names", nargs="*", metavar="NAME", help="credit, flights; default: both")
     training.add_argument("--out", type=Path, default=Path("build/models"), metavar="DIR")
-    training.add_argument("--version", default="1.0.0")
+    training.add_argument("--version", help="default: the build's, 1.0.0 or 1.1.0")
+    _add_build(training)
     training.set_defaults(run=_train)
 
     serving = commands.add_parser(
@@ -39,6 +46,19 @@ def main() -> None:
     serving.add_argument("--model", type=Path, required=True, metavar="DIR")
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=8000)
+    serving.add_argument(
+        "--standby",
+        action="store_true",
+        help="load everything, then wait for a line on standard input before taking the port",
+    )
+    _add_build(serving)
+    serving.add_argument(
+        "--drill-lost-scrapes",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="for drills: fail this share of the scrapes",
+    )
     serving.add_argument("--app-name", default="target-service", help="a label of HTTP metrics")
     serving.add_argument(
         "--workers",
@@ -66,48 +86,93 @@ def main() -> None:
         parser.error(str(error))
 
 
+def _add_build(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--drill-build",
+        choices=BUILDS,
+        default=USUAL,
+        help="for drills: a build with a fault made on purpose",
+    )
+
+
 def _train(arguments: argparse.Namespace) -> None:
     from target_service.training import train_named  # scikit-learn takes seconds to load
 
+    build = BUILDS[arguments.drill_build]
+    version = arguments.version or build.version
     for name in arguments.names or RECIPES:
-        path = train_named(name, arguments.version).save(arguments.out / name)
-        logger.info("trained %s %s: %s", name, arguments.version, path)
+        path = train_named(name, version, build.lost_positives).save(arguments.out / name)
+        logger.info("trained %s %s: %s", name, version, path)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    load(arguments.model)  # so that what is wrong with it is said once, and here
+    model = load(arguments.model)
 
     import uvicorn
 
-    from target_service.serving import APP, Settings, hand_over
+    server: dict[str, Any] = {
+        "host": arguments.host,
+        "port": arguments.port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "off",
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+    }
+    if arguments.workers > 1:
+        uvicorn.run(_share_out(arguments), factory=True, workers=arguments.workers, **server)
+        return
+    app = _app(arguments, model)
+    if arguments.standby:
+        logger.info(STANDING_BY)
+        if not sys.stdin.readline():
+            return  # whoever was to say when is gone
+    uvicorn.run(app, **server)
 
-    hand_over(
-        Settings(
-            model=str(arguments.model),
-            app_name=arguments.app_name,
-            key=_token_key(),
-            metrics=not arguments.without_metrics,
-            host=arguments.host,
-            metrics_ports=tuple(
-                range(arguments.metrics_port, arguments.metrics_port + arguments.workers)
-                if arguments.workers > 1
-                else ()
-            ),
-        )
-    )
-    uvicorn.run(
-        APP,
-        factory=True,
-        workers=arguments.workers,
-        host=arguments.host,
-        port=arguments.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+
+def _share_out(arguments: argparse.Namespace) -> str:
+    """Leave to the workers what they are to serve; what each of them imports."""
+    from target_service.workers import WORKER, Settings, hand_over
+
+    alone = ("standby", "drill_lost_scrapes", "without_metrics")
+    if any(getattr(arguments, name) for name in alone) or arguments.drill_build != USUAL:
+        raise ValueError("--workers serves the sound service alone: no other option of drills")
+    first = arguments.metrics_port
+    ports = tuple(range(first, first + arguments.workers))
+    name, key = arguments.app_name, _token_key()
+    hand_over(Settings(str(arguments.model), name, key, arguments.host, ports))
+    return WORKER
+
+
+def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    from target_service.app import create_app
+    from target_service.feedback import Tokens
+    from target_service.metrics import ModelMetrics
+
+    build = BUILDS[arguments.drill_build]
+    tokens = Tokens(_token_key(), model.name, model.version)
+    if arguments.without_metrics:
+        return create_app(model, None, tokens)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    if build == BUILDS[USUAL] and not arguments.drill_lost_scrapes:
+        return create_app(model, ModelMetrics(model, arguments.app_name, registry), tokens)
+
+    from target_service.faulty import create_faulty_app
+
+    logger.warning("for drills: build %s", arguments.drill_build)
+    return create_faulty_app(
+        model,
+        build,
+        tokens,
+        arguments.app_name,
+        registry,
+        arguments.drill_lost_scrapes,
+        Random(arguments.port),  # noqa: S311  nothing secret; replicas are to differ
     )
 
 

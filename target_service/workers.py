@@ -1,4 +1,4 @@
-"""The app of each server process, made of settings that its parent has left in the environment."""
+"""The app of one of several workers, made of settings that its parent has left it."""
 
 from __future__ import annotations
 
@@ -15,35 +15,32 @@ from target_service.instrument import serve_metrics
 from target_service.metrics import ModelMetrics
 from target_service.model import load
 
-APP = "target_service.serving:worker"
+WORKER = "target_service.workers:worker"
 """What uvicorn imports in each process."""
 
-_VARIABLE = "DRIFTDRILL_SERVING"
+_VARIABLE = "DRIFTDRILL_WORKERS"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What every process of a service shares.
+    """What the workers share.
 
     Attributes:
         model: Folder of the artifact.
         app_name: The label of that name on HTTP metrics.
-        key: Signs prediction tokens: each process honours those of the others.
-        metrics: Whether to count at all.
+        key: Signs prediction tokens: each worker honours those of the others.
         host: Where to listen.
-        metrics_ports: One for the metrics of each of several processes; of one process /metrics is
-            beside /predict.
+        metrics_ports: One for the metrics of each.
     """
 
     model: str
     app_name: str
     key: bytes
-    metrics: bool
     host: str
     metrics_ports: tuple[int, ...]
 
 
 def hand_over(settings: Settings) -> None:
-    """Leave the settings to `worker`, in this process or in those that it starts."""
+    """Leave the settings to the processes that this one starts."""
     os.environ[_VARIABLE] = msgspec.json.encode(settings).decode()
 
 
@@ -51,13 +48,9 @@ def worker() -> Starlette:
     """The app of this process."""
     settings = msgspec.json.decode(os.environ[_VARIABLE], type=Settings)
     model = load(Path(settings.model))
-    tokens = Tokens(settings.key, model.name, model.version)
-    if not settings.metrics:
-        return create_app(model, None, tokens)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     metrics = ModelMetrics(model, settings.app_name, registry)
-    if not settings.metrics_ports:
-        return create_app(model, metrics, tokens)
     serve_metrics(metrics, settings.metrics_ports, settings.host)
+    tokens = Tokens(settings.key, model.name, model.version)
     return create_app(model, metrics, tokens, expose=False)
