@@ -113,7 +113,8 @@ def bodies(target: Target) -> list[bytes]:
     """Bodies of requests for predictions, on rows in which nothing drifts."""
     world = population(target.model)
     rows = world.schema.decode(world.draw(np.random.default_rng(0), _ROWS).x)
-    return [Exchange(target, world.schema).body(row) for row in rows]
+    exchange = Exchange(target, world.schema)
+    return [exchange.body([row]) for row in rows]
 
 
 def request_maker(target: Target, found: Sequence[bytes]) -> MakeRequest:
