@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import secrets
@@ -20,6 +21,8 @@ from target_service.model import ArtifactError, Model, load
 KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
 
 DRAIN_SECONDS = 30
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 logger = logging.getLogger("target_service")
 
@@ -107,6 +110,11 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _serve(arguments: argparse.Namespace) -> None:
     model = load(arguments.model)
+    if arguments.host not in _LOOPBACK:
+        logger.warning(
+            "listening on %s: whoever reaches it may predict and read the metrics",
+            json.dumps(arguments.host),
+        )
 
     import uvicorn
 
