@@ -98,8 +98,7 @@ class Watch:
             f"{alert_title(alert.alert, alert.labels)} was on its way before the drill began:"
             f" this machine starts too slowly for speed {self.settings.speed:g}"
             for alert in self.alerts
-            if alert.firing_at is not None
-            and (alert.pending_at or alert.firing_at) < 0
+            if alert.firing_at is not None and (alert.pending_at or alert.firing_at) < 0
         ]
         if self.clock:
             faults += health.traffic_faults(self.scenario, delivered, clock, self.statuses)
