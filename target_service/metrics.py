@@ -20,6 +20,7 @@ from target_service.contract import (
     Floats,
 )
 from target_service.counts import Counts
+from target_service.evidence_counters import bank_counters, evidence_metrics
 from target_service.families import add_histogram, counter_family
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
 from target_service.model import Model
@@ -39,6 +40,9 @@ class ModelMetrics(HttpMetrics):
         model: The model that serves.
         app_name: The label of that name on HTTP metrics.
         registry: Where to register, beside other collectors; a registry of its own by default.
+
+    Attributes:
+        banks: The counters of evidence, which are weighted sums of buckets.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class ModelMetrics(HttpMetrics):
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._feedback = {"accepted": 0, "duplicate": 0}
         self._reference = reference_metrics(model)
+        self.banks = bank_counters(model)
         super().__init__(app_name, registry, KNOWN_RESPONSES)
 
     def observe(self, x: Floats, scores: Floats) -> None:
@@ -134,7 +139,10 @@ class ModelMetrics(HttpMetrics):
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
-            return [*self._http(), *self._predictions(), *self._labels(), *self._reference]
+            histograms = self._histograms()
+            evidence = evidence_metrics(self.banks, lambda key: histograms[key].buckets)
+            counted = [*self._http(), *self._predictions(), *self._labels(), *evidence]
+            return [*counted, *self._reference]
 
     @property
     def _model_labels(self) -> dict[str, str]:
