@@ -90,12 +90,8 @@ class Bench:
         return _size(self._data / "wal")
 
     def chunk_bytes(self) -> int:
-        """The size of all samples so far, compressed as they are in blocks on disk."""
-        name = self.prometheus.post("admin/tsdb/snapshot")["name"]
-        snapshot = self._data / "snapshots" / str(name)
-        size = sum(_size(chunks) for chunks in snapshot.glob("*/chunks"))
-        shutil.rmtree(snapshot)
-        return size
+        """The size of all samples so far, as `chunk_bytes` below says."""
+        return chunk_bytes(self.prometheus, self._data)
 
     def scrapes(self, start: float, end: float) -> tuple[float, ...]:
         """The duration of each scrape in (start, end], unix seconds."""
@@ -110,6 +106,20 @@ class Bench:
             yield
         finally:
             os.kill(self._process.pid, signal.SIGCONT)
+
+
+def chunk_bytes(prometheus: Prometheus, data: Path) -> int:
+    """The size of all samples of a Prometheus, compressed as they are in blocks on disk.
+
+    Args:
+        prometheus: With its admin API on.
+        data: Its folder.
+    """
+    name = prometheus.post("admin/tsdb/snapshot")["name"]
+    snapshot = data / "snapshots" / str(name)
+    size = sum(_size(chunks) for chunks in snapshot.glob("*/chunks"))
+    shutil.rmtree(snapshot)
+    return size
 
 
 def _config(target: Target, secrets: Path) -> dict[str, object]:

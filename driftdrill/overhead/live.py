@@ -34,7 +34,7 @@ BASE_RATE = 10.0
 """Requests/s at factor 1."""
 
 _WARM_UP_S = 3.0
-_QUERY_ROUNDS = 9
+_QUERY_ROUNDS = 7
 _START_LIMIT_S = 30.0
 
 

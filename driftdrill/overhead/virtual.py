@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from driftdrill.exposition import Exposition, parse
 from driftdrill.models import artifact
+from driftdrill.overhead.bench import chunk_bytes
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.queries import alerts_on_raw_series, query_seconds
 from driftdrill.overhead.seen import Seen
@@ -44,7 +45,7 @@ _HOUR_S = 3600.0
 _ASKED_FROM_S = 1800.0
 """Queries are asked over the second half hour, where most of their windows are full."""
 
-_ROUNDS = 13
+_ROUNDS = 11
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,6 @@ def _world(
     service.metrics.restore(history.counted[:, -1])
     content, content_type = service.metrics.expose()
     exposition = parse(content.decode(), content_type, "ModelMetrics")
-    chunks = sum(path.stat().st_size for path in work.glob("data/snapshots/*/*/chunks/*"))
     line = log_line(bodies(shipped_target("", MODEL))[0])
     step = Step(
         factor=factor,
@@ -120,7 +120,7 @@ def _world(
             "head_series": (_head_series(prometheus),),
             "samples_per_scrape": (float(sum(len(f.samples) for f in exposition.families)),),
             "scrape_bytes": (float(exposition.size),),
-            "tsdb_bytes_per_hour": (float(chunks),),
+            "tsdb_bytes_per_hour": (float(chunk_bytes(prometheus, work / "data")),),
             "log_bytes_per_hour": (len(line) * rate * _HOUR_S,),
         },
     )
