@@ -26,11 +26,9 @@ from driftdrill.virtual.recorders import (
 )
 from driftdrill.virtual.remote_write import push
 from driftdrill.virtual.rules import Group
+from driftdrill.virtual.samples import STALE
 from driftdrill.virtual.timelines import Span
 from target_service.contract import Floats
-
-STALE = np.array([0x7FF0000000000002], dtype=np.uint64).view(np.float64)[0]
-"""The NaN that ends a series: `value.StaleNaN` in Prometheus."""
 
 MAX_SERIES = 16
 """Of a stored metric: its samples pass through us, which costs more per sample than anything."""
