@@ -130,7 +130,7 @@ def test_both_engines_tell_the_same_of_every_drill_of_the_catalogue(name, tmp_pa
     recording = recorded(name, tmp_path / "recording", tools)
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
-    assert {expect.alert for expect in find(name).expects} == names(fast)
+    assert {expect.alert for expect in find(name).expects} <= names(fast)
     assert fast.faults == exact.faults == ()
     assert fast.notes == ()
     assert fast.rules == exact.rules
