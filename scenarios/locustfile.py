@@ -67,7 +67,7 @@ class Applicant(FastHttpUser):
         with self.client.post(
             urls[arrival.replica] + target.predict.path,
             name=target.predict.path,
-            data=exchange.body(arrival.row).decode(),
+            data=exchange.body(arrival.rows).decode(),
             catch_response=True,
         ) as response:
             try:
@@ -205,7 +205,9 @@ def begin(environment: Environment, **_: Any) -> None:
     if status_file:
         status_file.touch()  # says that this load generator is ready
     t0 = wait_for_start(Path(options.start_file)) if options.start_file else time.time() + 1.0
-    drill = Drill(Traffic(scenario, options.speed, options.seed, t0), target, exchange, urls)
+    foreign = target.path is not None
+    traffic = Traffic(scenario, options.speed, options.seed, t0, foreign)
+    drill = Drill(traffic, target, exchange, urls)
     if status_file:
         gevent.spawn(report, drill.traffic, status_file)
 

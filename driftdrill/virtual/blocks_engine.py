@@ -7,7 +7,7 @@ and `keep_firing_for` are applied to its answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from driftdrill.promapi import Prometheus, Series
@@ -36,13 +36,15 @@ class AlertQuery:
     obstacle: str = ""
 
 
-def alert_queries(groups: Sequence[Group], inliner: Inliner) -> tuple[AlertQuery, ...]:
-    """Every alerting rule, inlined where that says the same."""
+def alert_queries(
+    groups: Sequence[Group], inliner: Inliner, names: Collection[str] | None = None
+) -> tuple[AlertQuery, ...]:
+    """Every alerting rule, or those of some names, inlined where that says the same."""
     rules = [(group, rule) for group in groups for rule in group.rules]
     return tuple(
         _inlined(place, group, rule, inliner)
         for place, (group, rule) in enumerate(rules)
-        if rule.alerting
+        if rule.alerting and (names is None or rule.name in names)
     )
 
 

@@ -64,6 +64,8 @@ def record(
     """
     drill = scenario if days is None else stretch(scenario, days)
     schedule = drill.schedule
+    if any(phase.operation.rows > 1 for phase in schedule.phases):
+        raise ValueError(f"{scenario.name} sends many rows in a request: only a live drill does")
     if schedule.duration < SHORTEST_S:
         raise ValueError(f"{scenario.name} lasts under {SHORTEST_S:g}s: too short to scrape twice")
     long = schedule.duration > DAY_S

@@ -115,7 +115,7 @@ def _split(
 def _pool(rng: np.random.Generator, drill: Drill, state: _State) -> Pool:
     drifts, build, coverage = state
     service = drill.services[build]
-    population = drill.scenario.stream(0).population
+    population = drill.scenario.population
     rows = population.draw(rng, POOL)
     for drift in drifts:
         rows = drift.apply(rows, np.ones(POOL), population, rng)

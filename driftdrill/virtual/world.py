@@ -76,7 +76,8 @@ def simulate(
     duration, sent = scenario.schedule.duration, scenario.schedule.total_arrivals
     scrapes = np.arange(scrape_interval / 2, duration, scrape_interval)
     drill = Drill(scenario, services, seed, scrapes)
-    count = count_rows if sent <= rows_drawn else count_pools
+    each = scenario.population.in_order or sent <= rows_drawn
+    count = count_rows if each else count_pools
     counted, failed = count(drill, show)
     count_scan(drill, counted)
     processes = tuple(

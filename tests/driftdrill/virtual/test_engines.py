@@ -125,12 +125,19 @@ def both(recording: Path, files: list[Path], tools: Tools, work: Path) -> list[T
     ]
 
 
-@pytest.mark.parametrize("name", [scenario.name for scenario in catalogue()])
-def test_both_engines_tell_the_same_of_every_drill_of_the_catalogue(name, tmp_path, tools):
+SHORT_S = 5400
+"""Promtool takes seconds of processor per virtual hour; longer drills hold nothing else for it."""
+
+
+@pytest.mark.parametrize(
+    "name", [drill.name for drill in catalogue() if drill.schedule.duration <= SHORT_S]
+)
+def test_both_engines_tell_the_same_of_every_short_drill_of_the_catalogue(name, tmp_path, tools):
     recording = recorded(name, tmp_path / "recording", tools)
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
-    assert {expect.alert for expect in find(name).expects} <= names(fast)
+    expected = {expect.alert for expect in find(name).expects}
+    assert expected <= names(fast) <= expected | {allow.alert for allow in find(name).allows}
     assert fast.faults == exact.faults == ()
     assert fast.notes == ()
     assert fast.rules == exact.rules
