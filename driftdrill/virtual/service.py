@@ -80,7 +80,7 @@ class Exposition:
 
     Attributes:
         names: (s,) metric name, family, type and labels of each series.
-        sums: (s, d) 1 where an element of the vector is part of a series.
+        sums: (s, d) 1 where an element of the vector is part of a series; of evidence, its weight.
         constants: (s,) what each series shows before anything is counted.
     """
 
@@ -91,7 +91,7 @@ class Exposition:
     def values(self, number: int, counted: Floats) -> Floats | None:
         """(t,) values of a series where (d, t) was counted; None when it never changes."""
         parts = np.flatnonzero(self.sums[number])
-        return counted[parts].sum(axis=0) if len(parts) else None
+        return self.sums[number, parts] @ counted[parts] if len(parts) else None
 
 
 def _probe(metrics: ModelMetrics, width: int) -> Exposition:
@@ -106,12 +106,32 @@ def _probe(metrics: ModelMetrics, width: int) -> Exposition:
         metrics.restore(state)
         shown = np.where(constants == 0, _exposed(metrics), 0.0).astype(np.int64)
         sums[:, probed] = (shown[:, None] >> np.arange(len(probed))) & 1
+    _weigh(metrics, sums)
     names = tuple(
         (sample.name, family.name, family.type, sample.labels)
         for family in metrics.collect()
         for sample in family.samples
     )
     return Exposition(names, sums, constants)
+
+
+def _weigh(metrics: ModelMetrics, sums: Floats) -> None:
+    """Put the weights of evidence, which no probe tells, into the rows of its series."""
+    positions = metrics.positions()
+    elements = {
+        (bank.metric, frozenset({**bank.labels, "alternative": alternative}.items())): (
+            np.concatenate([np.array(positions[key])[:-2] for key in bank.keys]),
+            weights,
+        )
+        for bank in metrics.banks
+        for alternative, weights in zip(bank.alternatives, bank.weights, strict=True)
+    }
+    samples = (sample for family in metrics.collect() for sample in family.samples)
+    for row, sample in zip(sums, samples, strict=True):
+        key = sample.name, frozenset(sample.labels.items())
+        if key in elements:
+            row[:] = 0.0
+            row[elements[key][0]] = elements[key][1]
 
 
 def _exposed(metrics: ModelMetrics) -> Floats:
