@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from driftdrill.promapi import Prometheus, Series
+import numpy as np
+
+from driftdrill.promapi import Prometheus, Series, SeriesArrays
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.queries import Inlined, at_every_evaluation
 from driftdrill.virtual.recorders import CannotInlineError
@@ -86,14 +88,14 @@ _Holding = defaultdict[int, set[Labels]]
 """The labels of the alert instances whose expression holds, by unix milliseconds."""
 
 
-def _holding(alert: AlertQuery, answer: Sequence[Series]) -> _Holding:
+def _holding(alert: AlertQuery, answer: Sequence[SeriesArrays]) -> _Holding:
     """The instances in an answer, by their labels as alerts."""
     holding: _Holding = defaultdict(set)
-    for series in answer:
-        labels = {**series.labels, **alert.rule.labels, "alertname": alert.rule.name}
+    for series, times, _ in answer:
+        labels = {**series, **alert.rule.labels, "alertname": alert.rule.name}
         instance = frozenset((name, value) for name, value in labels.items() if value)
-        for time in series.times:
-            held = holding[round(time * 1000)]
+        for time in np.rint(times * 1000).astype(np.int64).tolist():
+            held = holding[time]
             if instance in held:
                 raise EngineError(
                     f"rule {alert.rule.name} of {alert.group.file} cannot be evaluated:"

@@ -196,6 +196,25 @@ def test_a_stored_metric_ends_where_its_expression_has_no_value(tmp_path, tools)
     assert names(fast) == {"Now", "Twice", "Lately", "Gone"}
 
 
+def test_stored_metrics_of_stored_metrics_agree_over_more_than_a_day(tmp_path, tools):
+    """A recording of days is asked on a second server, on blocks of what the first was given."""
+    rng = np.random.default_rng(3)
+    scrapes = int(1.1 * 86_400 / 15)
+    series = {f'x{{k="{k}"}}': np.cumsum(rng.poisson(2, scrapes)) for k in range(8)}
+    recording = hand_made(tmp_path / "recording", series)
+    file = rules(
+        tmp_path,
+        "{record: 'x:rate', expr: 'sum(rate(x[2m]))'}",
+        "{record: 'x:mean', expr: 'avg_over_time(x:rate[1h]) + 0 * count(rate(x[1m]))'}",
+        "{alert: Above, expr: 'x:rate > x:mean * 1.1', for: 1m}",
+        "{alert: Below, expr: 'x:rate < x:mean * 0.9', keep_firing_for: 5m}",
+        "{alert: Lately, expr: 'max_over_time(x:mean[3h]) > x:mean * 1.01'}",
+    )
+    fast, exact = both(recording, file, tools, tmp_path)
+    assert states(fast) == states(exact)
+    assert names(fast) == {"Above", "Below", "Lately"}
+
+
 def test_the_states_of_alerts_are_those_of_prometheus(tmp_path, tools):
     """60 combinations of `for` and `keep_firing_for` over random on and off of all lengths."""
     rng = np.random.default_rng(7)
