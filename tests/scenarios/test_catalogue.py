@@ -92,9 +92,8 @@ def test_a_spread_halves_about_its_mean():
 def test_dependence_changes_and_no_feature_does():
     before, now = (phase("correlation-shift", name) for name in ("baseline", "debt-trap"))
     for feature in ("income", "debt_ratio", "utilisation", "payment_delay"):
-        assert ks(before[feature], now[feature]) < 1.63 * np.sqrt(
-            1 / len(before.due) + 1 / len(now.due)
-        )
+        chance = 2.2 * np.sqrt(1 / len(before.due) + 1 / len(now.due))  # 1 in 8000
+        assert ks(before[feature], now[feature]) < chance
     assert abs(np.corrcoef(before["income"], before["debt_ratio"])[0, 1]) < 0.05
     assert np.corrcoef(now["income"], now["debt_ratio"])[0, 1] < -0.7
 
@@ -103,9 +102,9 @@ def test_one_segment_moves_and_the_total_hardly_does():
     now = phase("segment-shift", "closure")
     west = now.where("region", "west")["income"].mean() - CREDIT.mean("income")
     east = now.where("region", "east")["income"].mean() - CREDIT.mean("income")
-    assert west / CREDIT.sd("income") == pytest.approx(-1, abs=0.05)
+    assert west / CREDIT.sd("income") == pytest.approx(-0.35, abs=0.06)
     assert east / CREDIT.sd("income") == pytest.approx(0, abs=0.05)
-    assert moved("segment-shift", "income", "closure") == pytest.approx(-0.15, abs=0.03)
+    assert moved("segment-shift", "income", "closure") == pytest.approx(-0.05, abs=0.02)
 
 
 def test_every_second_defaults_in_hard_times():
@@ -184,14 +183,14 @@ def test_the_reference_s_rows_come_once_each():
     assert len(sent.x) > 0.99 * len(reference)
 
 
-def test_a_season_brings_traffic_and_other_people_at_night():
+def test_a_season_brings_traffic_by_day_and_other_people_at_night():
     days = everything("daily-season")
     hour = days.due // 3600 % 24
     per_hour = np.bincount(hour.astype(int)) / 2
     assert per_hour[14] / per_hour[2] == pytest.approx(9, rel=0.1)
-    night = (hour < 5) | (hour == 23)
-    difference = days["age"][night].mean() - days["age"][(hour > 7) & (hour < 20)].mean()
-    assert difference / CREDIT.sd("age") == pytest.approx(-0.12, abs=0.03)
+    night, day = days.of((hour < 8) | (hour >= 20)), days.of((hour >= 8) & (hour < 20))
+    assert day.share("channel", "branch") == pytest.approx(0.3, abs=0.005)
+    assert night.share("channel", "branch") == pytest.approx(0.27, abs=0.005)
 
 
 def test_weekends_and_holidays_are_quiet():
@@ -216,7 +215,7 @@ def test_most_owners_have_a_mortgage_and_the_world_does_not_mind():
     assert now.outcome.mean() == pytest.approx(CREDIT.prior, abs=0.015)
 
 
-def test_every_summary_is_two_sentences_or_three():
+def test_every_summary_is_two_sentences_at_most():
     for scenario in catalogue():
         sentences = scenario.summary.count(". ") + scenario.summary.count("? ") + 1
-        assert sentences <= 3, scenario.name
+        assert sentences <= 2, scenario.name
