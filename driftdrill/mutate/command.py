@@ -15,7 +15,7 @@ from driftdrill.mutate.study import study
 from driftdrill.rig import PROJECT
 from scenarios.spec import Scenario
 
-EQUIVALENT = PROJECT / "prometheus" / "tests" / "equivalent_mutants.yml"
+EQUIVALENT = PROJECT / "prometheus" / "equivalent_mutants.yml"
 """The arguments about the shipped rules."""
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from driftdrill.promapi import PrometheusError
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.tools import find_tools
 from driftdrill.virtual import gotext, store
 from driftdrill.virtual.recording import (
     START,
@@ -18,6 +20,7 @@ from driftdrill.virtual.recording import (
 )
 from driftdrill.virtual.remote_write import push
 from driftdrill.virtual.samples import Family
+from driftdrill.virtual.store import Store
 from scenarios.spec import find
 
 TIMES = START + 7.5 + 15.0 * np.arange(500)
