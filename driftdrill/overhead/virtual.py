@@ -17,7 +17,7 @@ import yaml
 from msgspec.structs import replace
 
 from driftdrill.exposition import Exposition, parse
-from driftdrill.models import artifact
+from driftdrill.models import service
 from driftdrill.overhead.bench import chunk_bytes
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.queries import alerts_on_raw_series, query_seconds
@@ -27,6 +27,7 @@ from driftdrill.overhead.timing import least_of
 from driftdrill.promapi import Prometheus
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
+from driftdrill.virtual.exposed import families
 from driftdrill.virtual.observe import SCRAPE_INTERVAL_S
 from driftdrill.virtual.recording import START, Recording, write_recording
 from driftdrill.virtual.samples import Family
@@ -36,6 +37,7 @@ from driftdrill.virtual.store import Store
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario, load
 from scenarios.target import shipped_target
+from target_service.builds import BUILDS
 from target_service.contract import Floats
 
 BASE_RATE = 1.0
@@ -53,7 +55,7 @@ class _World:
     """An hour under one rate, in a Prometheus of its own."""
 
     step: Step
-    service: VirtualService
+    expose: Callable[[], object]
     exposition: Exposition
     prometheus: Prometheus
 
@@ -94,19 +96,24 @@ def _world(
     rate = factor * BASE_RATE
     folder.mkdir(parents=True)
     scenario = _scenario(rate, folder)
-    service = VirtualService(artifact(MODEL))
-    history = simulate(scenario, service, 0, SCRAPE_INTERVAL_S, lambda _time: interruption.check())
+    services = {
+        build: VirtualService(model, BUILDS[build])
+        for build, model in service(scenario).artifacts.items()
+    }
+    history = simulate(scenario, services, 0, SCRAPE_INTERVAL_S, lambda _time: interruption.check())
     times = START + history.scrapes
-    families = service.exposition.families(times, history.counted, everything)
+    shown = families(history, scenario.fleet, scenario.lost_scrapes, 0, START, everything)
     recording = Recording(scenario.name, 0, _HOUR_S, SCRAPE_INTERVAL_S)
-    dense = (_dense(family, times) for family in families)
+    dense = (_dense(family, times) for family in shown)
     write_recording(folder / "recording", recording, scenario, dense, portable=False)
     work = folder / "prometheus"
     store = stack.enter_context(Store(folder / "recording", tools, work, interruption))
     prometheus = stack.enter_context(closing(store.client()))
 
-    service.metrics.restore(history.counted[:, -1])
-    content, content_type = service.metrics.expose()
+    (process,) = history.processes
+    metrics = process.service.start()
+    metrics.restore(process.counted[:, -1])
+    content, content_type = metrics.expose()
     exposition = parse(content.decode(), content_type, "ModelMetrics")
     line = log_line(bodies(shipped_target("", MODEL))[0])
     step = Step(
@@ -124,7 +131,7 @@ def _world(
             "log_bytes_per_hour": (len(line) * rate * _HOUR_S,),
         },
     )
-    return _World(step, service, exposition, prometheus)
+    return _World(step, metrics.expose, exposition, prometheus)
 
 
 def _scenario(rate: float, folder: Path) -> Scenario:
@@ -184,5 +191,5 @@ def _timed(
 
 def _scrape_cpu(world: _World) -> float:
     began = time.process_time()
-    world.service.metrics.expose()
+    world.expose()
     return time.process_time() - began
