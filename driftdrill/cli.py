@@ -19,7 +19,7 @@ from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
-from driftdrill.up import stay_up
+from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import catalogue, find
 
@@ -205,11 +205,24 @@ def export_tests(
     console.print(f"{path}", highlight=False, soft_wrap=True)
 
 
-@app.command(epilog="Example: `driftdrill up --speed 120`")
-def up(speed: Speed = 60.0) -> int:
-    """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
+@app.command(epilog="Examples: `driftdrill up`, `driftdrill up my-drill.yaml --speed 120`")
+def up(
+    name: Annotated[
+        str, typer.Argument(help="The scenario to select first, or the path of its file.")
+    ] = "covariate-sudden",
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder that gets a folder of results for every drill.")
+    ] = Path("runs"),
+    rules: Rules = None,
+) -> int:
+    """Start everything, and choose drills in Locust's web page; Ctrl-C ends all."""
+    files = tuple(rules or RULES)
+    scenario = find(name)
+    checks.check_rules(files, speed)
     with interruption() as interrupted:
-        stay_up(speed, RULES, interrupted, console)
+        stay_up(Offer(scenario, speed, seed, out, files), interrupted, console)
     return PASS
 
 

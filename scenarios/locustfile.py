@@ -6,6 +6,7 @@ and the `SCHED` entry of the statistics counts their waiting, which the plain en
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -16,9 +17,12 @@ import msgspec
 from locust import FastHttpUser, LoadTestShape, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
+from locust.runners import STATE_SPAWNING
 
+from scenarios.board import Board, Request, Run, Start, read_start
 from scenarios.spec import CATALOGUE, find
 from scenarios.traffic import Traffic
+from scenarios.webui.page import install
 
 USERS = 32
 """Requests that can be under way at once."""
@@ -27,10 +31,16 @@ LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
 """Ground truth is sent in batches, this many production seconds apart."""
 
+OWN_SCENARIOS = "DRIFTDRILL_SCENARIOS"
+"""Variable with the paths of scenario files to choose from, beside the catalogue."""
+
 HEADERS = {"Content-Type": "application/json"}
 
 traffic: Traffic | None = None
 """The drill under way; a load generator runs one at a time."""
+
+run: Run | None = None
+"""What the web page asked for; a run without the page has none."""
 
 
 class _Prediction(msgspec.Struct):
@@ -113,12 +123,12 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     """Locust draws a choice for `--scenario` in its web page, and fields for speed and seed."""
     parser.add_argument(
         "--scenario",
-        choices=sorted(path.stem for path in CATALOGUE.glob("*.yaml")),
+        choices=scenario_names(),
         default="covariate-sudden",
-        help="the drill to run",
+        help="what happens in the world",
     )
-    parser.add_argument("--speed", type=float, default=60.0, help="production seconds per second")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the traffic")
+    parser.add_argument("--speed", type=float, default=60.0, help="times as fast as production")
+    parser.add_argument("--seed", type=int, default=0, help="decides every row")
     parser.add_argument(
         "--scenario-file", default="", include_in_web_ui=False, help="a drill of your own"
     )
@@ -128,6 +138,21 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--start-file", default="", include_in_web_ui=False, help="wait for it; it holds the start"
     )
+    parser.add_argument(
+        "--board", default="", include_in_web_ui=False, help="folder shared with whoever judges"
+    )
+
+
+def scenario_names() -> list[str]:
+    """The catalogue as it is now, behind the drills of the user's own."""
+    own = [path for path in os.environ.get(OWN_SCENARIOS, "").split(os.pathsep) if path]
+    return [*own, *sorted(path.stem for path in CATALOGUE.glob("*.yaml"))]
+
+
+def extend_web_page(environment: Environment, **_: Any) -> None:
+    """Make Locust's page one for drills, where it is for choosing them."""
+    if environment.web_ui is not None and (board := _options(environment).board):
+        install(environment, Board(Path(board)), scenario_names, lambda: traffic)
 
 
 def handle_termination(environment: Environment, **_: Any) -> None:
@@ -138,24 +163,32 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global traffic
+    global traffic, run
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
-    status_file = Path(options.status_file) if options.status_file else None
-    if status_file:
-        status_file.touch()  # says that this load generator is ready
-    t0 = wait_for_start(Path(options.start_file)) if options.start_file else time.time() + 1.0
-    traffic = Traffic(scenario, options.speed, options.seed, t0)
-    if status_file:
-        gevent.spawn(report, traffic, status_file)
+    if options.board:
+        request = Request(options.scenario, options.speed, options.seed)
+        run = Board(Path(options.board)).ask(request)
+        options.status_file, options.start_file = str(run.status_file), str(run.start_file)
+    status_file = Path(options.status_file)
+    status_file.touch()  # says that this load generator is ready
+    if environment.runner is not None:
+        # Or the page, which takes a runner that waits for one that was never started, goes back.
+        environment.runner.update_state(STATE_SPAWNING)
+    start = wait_for_start(Path(options.start_file))
+    environment.host = start.host
+    traffic = Traffic(scenario, options.speed, options.seed, start.t0)
+    gevent.spawn(report, traffic, status_file)
 
 
 def end(environment: Environment, **_: Any) -> None:
     """Say how it ended, and forget the drill: the next one draws its own."""
-    global traffic
-    if traffic and _options(environment).status_file:
+    global traffic, run
+    if traffic:
         write_status(traffic, Path(_options(environment).status_file))
-    traffic = None
+    if run:
+        run.end()
+    traffic = run = None
 
 
 def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
@@ -163,11 +196,11 @@ def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
     environment.process_exit_code = 0
 
 
-def wait_for_start(path: Path) -> float:
-    """The moment at which the drill begins, once whoever watches it has written it to a file."""
-    while not path.exists():
+def wait_for_start(path: Path) -> Start:
+    """When and where the drill begins, once whoever watches it has written that to a file."""
+    while (start := read_start(path)) is None:
         gevent.sleep(0.02)
-    return float(path.read_text())
+    return start
 
 
 def report(reported: Traffic, path: Path) -> None:
@@ -192,6 +225,7 @@ def _options(environment: Environment) -> Namespace:
 
 events.init_command_line_parser.add_listener(add_arguments)
 events.init.add_listener(handle_termination)
+events.init.add_listener(extend_web_page)
 events.test_start.add_listener(begin)
 events.test_stop.add_listener(end)
 events.quitting.add_listener(leave_judgement_to_the_verdict)

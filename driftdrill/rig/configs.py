@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,22 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
     _write(folder / "driftdrill.yml", _HARNESS_RULES)
 
 
+@dataclass(frozen=True)
+class ScrapeJob:
+    """Something else to scrape, beside the service: where it answers, `host:port`, and the path."""
+
+    name: str
+    address: str
+    metrics_path: str = "/metrics"
+
+
 def write_prometheus_config(
-    path: Path, speed: float, rules: Path, service: str, alertmanager: str
+    path: Path,
+    speed: float,
+    rules: Path,
+    service: str,
+    alertmanager: str,
+    beside: Sequence[ScrapeJob] = (),
 ) -> None:
     """Write Prometheus' configuration.
 
@@ -59,6 +74,7 @@ def write_prometheus_config(
         rules: Folder of the rule files.
         service: Address, `host:port`, of the service to scrape.
         alertmanager: Address of Alertmanager.
+        beside: What else to scrape.
 
     Raises:
         UsageError: The project's configuration has no scrape job for the service.
@@ -73,6 +89,14 @@ def write_prometheus_config(
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
     for static in jobs[0]["static_configs"]:
         static["targets"] = [service]
+    config["scrape_configs"] += [
+        {
+            "job_name": job.name,
+            "metrics_path": job.metrics_path,
+            "static_configs": [{"targets": [job.address]}],
+        }
+        for job in beside
+    ]
     _write(path, config)
 
 

@@ -13,6 +13,7 @@ from typing import Self
 
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
+    ScrapeJob,
     write_alertmanager_config,
     write_prometheus_config,
     write_rules,
@@ -42,6 +43,8 @@ class Rig:
         tools: The programs.
         rules: Rule files, in production time.
         interruption: Ends the waits of `start`.
+        beside: What Prometheus is to scrape beside the service; for those who look at everything,
+            so it then scrapes itself and Alertmanager, too.
 
     Raises:
         UsageError: `out` holds something already: results of two drills must not mix.
@@ -60,6 +63,7 @@ class Rig:
         tools: Tools,
         rules: Sequence[Path],
         interruption: Interruption,
+        beside: Sequence[ScrapeJob] = (),
     ) -> None:
         new_folder(out)
         self._out = out.resolve()
@@ -67,6 +71,7 @@ class Rig:
         self._tools = tools
         self._rules = rules
         self._interruption = interruption
+        self._beside = beside
         self._stack = ExitStack()
         self._servers: list[Process] = []
 
@@ -101,7 +106,7 @@ class Rig:
         self.prometheus_url = f"http://{prometheus.address}"
         self.alertmanager_url = f"http://{alertmanager.address}"
         self.receiver = self._stack.enter_context(NotificationReceiver())
-        self._write_configs(service.address, alertmanager.address)
+        self._write_configs(service.address, prometheus.address, alertmanager.address)
 
         self._serve("service", _service_command(model, service.port), env=_service_env())
         self._wait(readiness.answers(f"{self.service_url}/healthz"))
@@ -134,19 +139,20 @@ class Rig:
         Returns:
             The process, for the caller to watch: unlike a server it may end by itself.
         """
-        command = [sys.executable, "-m", "locust", *arguments]
-        return self._start("locust", command, env={**os.environ, **env})
+        return self._start("locust", locust_command(arguments), env={**os.environ, **env})
 
     def dead(self) -> Process | None:
         """A server that has died since it was started, if one has; Locust is none."""
         return next((server for server in self._servers if not server.alive), None)
 
-    def _write_configs(self, service: str, alertmanager: str) -> None:
+    def _write_configs(self, service: str, prometheus: str, alertmanager: str) -> None:
         (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
+        own = [ScrapeJob("prometheus", prometheus), ScrapeJob("alertmanager", alertmanager)]
+        beside = [*self._beside, *own] if self._beside else []
         write_prometheus_config(
-            self._out / "prometheus.yml", self._speed, rules, service, alertmanager
+            self._out / "prometheus.yml", self._speed, rules, service, alertmanager, beside
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
 
@@ -200,6 +206,11 @@ class Rig:
     def _wait(self, probe: Probe, longer: float = 0.0) -> None:
         """Wait for the server that was started last."""
         readiness.wait(self._servers, probe, _START_LIMIT_S + longer, self._interruption)
+
+
+def locust_command(arguments: Sequence[str]) -> list[str]:
+    """The command that runs Locust with the arguments, in a process of its own: it patches."""
+    return [sys.executable, "-m", "locust", *arguments]
 
 
 def refuse_leftovers(out: Path) -> None:
