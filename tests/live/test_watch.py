@@ -250,10 +250,14 @@ def test_the_verdict_links_to_the_whole_report(page, up, browser):
 def test_alerts_are_followed_after_the_traffic_until_they_resolve(page):
     """The rules look back an hour, so this takes half a minute."""
     deadline = time.monotonic() + LIMIT_S
+    idle = ["inactive"]
     while (state := state_of(page, 'FeatureDrift{feature="income"}')) == "firing":
         assert time.monotonic() < deadline, state
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(200)
+        now = state_of(page, "NoTraffic")
+        idle += [now] if now != idle[-1] else []
     assert state == "resolved"
+    assert idle == ["inactive", "pending", "firing"]  # nobody asks for predictions any more
     picture(page, "alert-resolved")
 
 
