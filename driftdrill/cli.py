@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import Enum
@@ -14,14 +15,17 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
+from driftdrill.suite import Way, chosen, run_suite
 from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
-from scenarios.spec import catalogue, find
+from scenarios.spec import CATALOGUE, catalogue, find
+from scenarios.target import load_target
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
 
@@ -111,6 +115,9 @@ def run(
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-NAME]"),
     ] = None,
     rules: Rules = None,
+    target: Annotated[
+        Path | None, typer.Option(help="A file that describes a service of your own.")
+    ] = None,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
     if sum((live, virtual, recording is not None)) > 1:
@@ -119,8 +126,11 @@ def run(
         raise UsageError("--days is for --virtual: a live drill takes as long as it takes")
     if bool(names) == bool(recording):
         raise UsageError("name the scenarios to run, or give a recording to --replay")
-    files = tuple(rules or RULES)
+    if target is not None and (virtual or recording):
+        raise UsageError("--target is a service that runs: only a live drill can ask it")
     scenarios = [find(name) for name in names or ()]
+    asked = load_target(target) if target else None
+    files = tuple(rules or (asked.rules if asked else ()) or RULES)
     checks.check_rules(files, speed)
     folders = checks.result_folders(scenarios, out)
     if recording:
@@ -142,6 +152,8 @@ def run(
             ]
         )
     outcomes: list[Outcome] = []
+    if asked:
+        refuse_misfits(asked, scenarios)
     with interruption() as interrupted:
         for scenario, folder in zip(scenarios, folders, strict=True):
             verdict = drill(
@@ -152,11 +164,59 @@ def run(
                 rules=files,
                 interruption=interrupted,
                 console=console,
+                target=asked,
             )
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:
                 break
     return exit_code(outcomes)
+
+
+@app.command(epilog="Examples: `driftdrill suite`, `driftdrill suite 'covariate-*' --live`")
+def suite(
+    pattern: Annotated[
+        str, typer.Argument(help="Which scenarios, by name; `*` stands for anything.")
+    ] = "*",
+    live: Annotated[bool, typer.Option("--live", help="On real servers.")] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Without servers and without a clock; the default.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="File for the JUnit report. [default: OUT/junit.xml]")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Drills at a time. [default: a processor each; 1 when live]"),
+    ] = None,
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New or empty folder for the results. [default: runs/TIME-suite]"),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option("--scenarios", help="Folder of scenario files.")
+    ] = CATALOGUE,
+    rules: Rules = None,
+) -> int:
+    """Drill the whole catalogue: one table, one JUnit file, one exit code."""
+    if live and virtual:
+        raise UsageError("--live and --virtual are two ways to run; choose one")
+    scenarios = chosen(folder, pattern)
+    files = tuple(rules or RULES)
+    checks.check_rules(files, speed)
+    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files)
+    with interruption() as interrupted:
+        verdicts = run_suite(
+            scenarios,
+            way,
+            jobs=jobs or (1 if live else os.cpu_count() or 1),
+            out=out or default_out("suite"),
+            junit=junit,
+            interrupted=interrupted,
+            console=console,
+        )
+    return exit_code([verdict.outcome for verdict in verdicts])
 
 
 @app.command(
@@ -238,15 +298,35 @@ def show(name: ScenarioName) -> None:
     draw(find(name), console)
 
 
-@app.command(epilog="Example: `driftdrill check my-drill.yaml my-rules.yml`")
+@app.command(
+    epilog="Examples: `driftdrill check my-drill.yaml my-rules.yml`,"
+    " `driftdrill check --target my-service.yaml --probe`"
+)
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Scenario and Prometheus rule files.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario and Prometheus rule files.")
+    ] = None,
     speed: Speed = 60.0,
+    target: Annotated[
+        Path | None, typer.Option(help="A file that describes a service of your own.")
+    ] = None,
+    asks: Annotated[
+        bool, typer.Option("--probe", help="Ask the target for one prediction, and say what came.")
+    ] = False,
 ) -> int:
-    """Validate scenario and rule files; every finding names file, line and key."""
-    bad = [problem for path in files for problem in checks.check_file(path, speed, console)]
+    """Validate scenario, rule and target files; every finding names file, line and key."""
+    if not files and target is None:
+        raise UsageError("name the files to check, or a --target")
+    if asks and target is None:
+        raise UsageError("--probe asks a --target; name one")
+    bad = [problem for path in files or () for problem in checks.check_file(path, speed, console)]
     for problem in bad:
         _complain(problem)
+    if target is not None:
+        described = load_target(target)
+        console.print(Text(f"{target}: a valid target file"), soft_wrap=True)
+        for line in probe(described) if asks else ():
+            console.print(Text(f"  {line}"), soft_wrap=True)
     return USAGE if bad else PASS
 
 

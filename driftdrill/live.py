@@ -13,13 +13,14 @@ from pathlib import Path
 from driftdrill import health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
-from driftdrill.rig.errors import RigError
+from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.rig import Rig
 from driftdrill.verdict import Observation
 from driftdrill.watch import Settings, Watch
 from scenarios.board import Start, announce
 from scenarios.spec import FOLDER, Scenario
+from scenarios.target import Target
 from scenarios.traffic import GRACE, read_statuses
 
 POLL_S = 0.25
@@ -69,6 +70,8 @@ def observe_live(
     Raises:
         UsageError: The output folder or a rule file cannot be used.
     """
+    if isinstance(settings.served, Target) and scenario.is_operated:
+        raise UsageError(f"{scenario.name} is about how a service is run: this one is not ours")
     watch = Watch(scenario, settings)
     try:
         with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
@@ -86,7 +89,7 @@ def _drill(
     ready: Callable[[Rig], None],
 ) -> None:
     """The drill itself, on a rig that whoever calls will stop."""
-    rig.start(watch.settings.model)
+    rig.start(watch.settings.served)
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     generator = _start_locust(rig, watch)
     fly(rig, watch, generator, interruption, show, ready)
@@ -116,11 +119,13 @@ def fly(
         if already := prometheus.firing():
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
-        watch.clock = _begin(watch, generator, rig.service_url)
+        watch.clock = _begin(rig, watch, generator)
+        rig.conduct(watch.clock)
         _follow(rig, generator, prometheus, watch, interruption, show)
         _settle(rig, prometheus, watch, interruption)
-        until = watch.scenario.schedule.duration
-        watch.faults += health.monitoring_faults(prometheus, before, watch.clock, until)
+        watch.faults += health.monitoring_faults(
+            prometheus, before, watch.clock, watch.scenario.fleet, rig.addresses
+        )
         watch.draw(prometheus)
     finally:
         prometheus.close()
@@ -133,7 +138,7 @@ def _start_locust(rig: Rig, watch: Watch) -> LoadGenerator:
     arguments = [
         "--locustfile", str(FOLDER / "locustfile.py"),
         "--headless",
-        "--host", rig.service_url,
+        "--host", rig.service_urls[0],
         "--scenario-file", str(watch.scenario.path.resolve()),
         "--speed", repr(settings.speed),
         "--seed", str(settings.seed),
@@ -142,6 +147,8 @@ def _start_locust(rig: Rig, watch: Watch) -> LoadGenerator:
         "--loglevel", "WARNING",
         "--only-summary",
     ]  # fmt: skip
+    if isinstance(settings.served, Target):
+        arguments += ["--target-file", str(settings.served.path)]
     locust = rig.locust(arguments, {})
     return LoadGenerator(status_file, start_file, lambda: locust.alive, locust.describe_exit)
 
@@ -155,10 +162,10 @@ def _await_generator(generator: LoadGenerator, interruption: Interruption) -> No
         time.sleep(POLL_S / 10)
 
 
-def _begin(watch: Watch, generator: LoadGenerator, service: str) -> Clock:
+def _begin(rig: Rig, watch: Watch, generator: LoadGenerator) -> Clock:
     """Tell the load generator, and so everyone, when the drill begins."""
     t0 = time.time() + 0.3
-    announce(generator.start_file, Start(t0, service))
+    announce(generator.start_file, Start(t0, rig.service_urls, watch.scenario.replicas))
     return Clock(t0, watch.settings.speed)
 
 

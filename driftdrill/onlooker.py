@@ -115,7 +115,7 @@ class Onlooker:
         return (
             ("Prometheus", self.rig.prometheus_url),
             ("Alertmanager", self.rig.alertmanager_url),
-            ("Service", f"{self.rig.service_url}/metrics"),
+            ("Service", f"{self.rig.service_urls[0]}/metrics"),
         )
 
     def _show(self, stage: Stage, shares: tuple[Share, ...]) -> None:

@@ -19,7 +19,7 @@ import httpx
 from rich.console import Console
 
 from driftdrill.live import LoadGenerator, fly
-from driftdrill.models import artifact
+from driftdrill.models import service
 from driftdrill.onlooker import Onlooker
 from driftdrill.promapi import PrometheusError
 from driftdrill.report import write_reports
@@ -72,7 +72,7 @@ def stay_up(offer: Offer, interruption: Interruption, console: Console) -> None:
                 page = ScrapeJob("locust", web.address, "/drill/metrics")
                 idle = Path(folder) / "idle"
                 rig = rigs.enter_context(_rig(offer, idle, offer.speed, page, interruption))
-                rig.start(artifact(offer.scenario.model))
+                rig.start(service(offer.scenario))
                 _print_addresses(web, rig, console)
                 last = None
                 while True:
@@ -122,7 +122,7 @@ def _print_addresses(web: Lease, rig: Rig, console: Console) -> None:
         "Locust": f"http://{web.address}",
         "Prometheus": rig.prometheus_url,
         "Alertmanager": rig.alertmanager_url,
-        "Service": f"{rig.service_url}/metrics",
+        "Service": f"{rig.service_urls[0]}/metrics",
     }.items():
         console.print(f"  {name:<14}{url}")
 
@@ -159,7 +159,7 @@ def _drill(
     out = offer.out / f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario.name}-{run.number}"
     console.print(f"\n[bold]{scenario.name}[/] at speed {wanted.speed:g}, seed {wanted.seed}")
     settings = Settings(
-        wanted.speed, wanted.seed, out, offer.rules, artifact(scenario.model), find_tools()
+        wanted.speed, wanted.seed, out, offer.rules, service(scenario), find_tools()
     )
     watch = Watch(scenario, settings)
     rig = rigs.enter_context(_rig(offer, out, wanted.speed, page, interruption))
@@ -172,7 +172,7 @@ def _drill(
         describe_end=lambda: "somebody stopped it" if locust.alive else locust.describe_exit(),
     )
     try:
-        rig.start(settings.model)
+        rig.start(settings.served)
         fly(rig, watch, generator, interruption, onlooker.follow, lambda _: None)
     except (RigError, PrometheusError) as error:
         watch.faults.append(str(error))

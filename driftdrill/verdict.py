@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from driftdrill.text import alert_title, short_time
-from scenarios.spec import Expect, Scenario
+from scenarios.spec import Allow, Expect, Resolve, Scenario
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
@@ -85,14 +85,15 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class Expectation(msgspec.Struct, frozen=True):
-    """One line of the verdict: an alert that must fire, or must not, and what it did.
+    """One line of the verdict: what an alert must do, or may, and what it did.
 
-    `deadline_s` and `delay_s` count from the onset of the change that the alert is to find.
+    `deadline_s` and `delay_s` count from the onset of the change that the alert is to find; those
+    of `resolves` from the end of that change, and below 0 when the alert was over before it.
     """
 
     alert: str
     labels: Mapping[str, str]
-    kind: Literal["fires", "silent"]
+    kind: Literal["fires", "resolves", "may", "silent"]
     deadline_s: float | None
     outcome: Outcome
     delay_s: float | None = None
@@ -117,14 +118,16 @@ def judge(scenario: Scenario, seen: Observation) -> Verdict:
     """Hold what must have happened against what did.
 
     An expectation passes when a matching alert began to fire after the onset and before the
-    deadline, was not firing before the onset, and, in a live drill, its notification arrived. Every
-    other alert that fired is a failure. What the harness could not observe makes the whole drill
-    inconclusive.
+    deadline, was not firing before the onset, and, in a live drill, its notification arrived; where
+    it must resolve, every matching alert must be over by that deadline. Every other alert that
+    fired and is not allowed to is a failure. What the harness could not observe makes the whole
+    drill inconclusive.
     """
     faults = seen.faults if seen.rules or seen.faults else ("no alerting rule is loaded",)
-    wanted = [_judge_fires(expect, seen) for expect in scenario.expects]
-    silent = [_judge_silent(name, scenario, seen) for name in seen.rules]
-    expectations = [*wanted, *(line for lines in silent for line in lines)]
+    wanted = [line for expect in scenario.expects for line in _judge_expect(expect, scenario, seen)]
+    allowed = [_judge_may(allow, seen) for allow in scenario.allows]
+    silent = [line for name in seen.rules for line in _judge_silent(name, scenario, seen)]
+    expectations = [*wanted, *allowed, *silent]
     reasons = [reason for _, reason in expectations if reason]
     lines = tuple(line for line, _ in expectations)
     outcome: Outcome = "pass"
@@ -150,8 +153,22 @@ _Judged = tuple[Expectation, str | None]
 """A line of the verdict, and why it is not a pass."""
 
 
-def _judge_fires(expect: Expect, seen: Observation) -> _Judged:
-    fired = [a for a in seen.alerts if a.firing_at is not None and matches(expect, a)]
+def _judge_expect(expect: Expect, scenario: Scenario, seen: Observation) -> list[_Judged]:
+    fires = _judge_fires(expect, scenario, seen)
+    if expect.resolve is None:
+        return [fires]
+    return [fires, _judge_resolves(expect, expect.resolve, seen)]
+
+
+def _judge_fires(expect: Expect, scenario: Scenario, seen: Observation) -> _Judged:
+    earlier = [other for other in scenario.expects if other.onset < expect.onset]
+    fired = [
+        alert
+        for alert in seen.alerts
+        if alert.firing_at is not None
+        and matches(expect, alert)
+        and not any(_explains(other, alert, before=expect.onset) for other in earlier)
+    ]
     first = min(fired, key=lambda a: a.firing_at or 0.0, default=None)
     name = alert_title(expect.alert, expect.labels)
 
@@ -176,13 +193,54 @@ def _judge_fires(expect: Expect, seen: Observation) -> _Judged:
     return line("pass", delay), None
 
 
+def _explains(expect: Expect, alert: Alert, before: float) -> bool:
+    """Whether an alert that fired and was over before a time is due to an earlier expectation."""
+    over = alert.resolved_at is not None and alert.resolved_at <= before
+    return over and matches(expect, alert) and (alert.firing_at or 0.0) >= expect.onset
+
+
+def _judge_resolves(expect: Expect, resolve: Resolve, seen: Observation) -> _Judged:
+    fired = [a for a in seen.alerts if a.firing_at is not None and matches(expect, a)]
+    over = [alert.resolved_at for alert in fired if alert.resolved_at is not None]
+    deadline = resolve.end + resolve.within
+    name = alert_title(expect.alert, expect.labels)
+
+    def line(outcome: Outcome, delay: float | None = None) -> Expectation:
+        within = resolve.within
+        return Expectation(expect.alert, expect.labels, "resolves", within, outcome, delay)
+
+    last = max(over, default=0.0)
+    if last > deadline:
+        late = f"{short_time(last - resolve.end)} after the end of the change"
+        reason = f"{name} resolved {late}, not within {short_time(resolve.within)}"
+        return line("fail", last - resolve.end), reason
+    if seen.observed_s < deadline:
+        return line("inconclusive"), f"{name}: the drill ended before it had to resolve"
+    if not fired:
+        return line("fail"), f"{name} did not fire, so it could not resolve"
+    if len(over) < len(fired):
+        within = short_time(resolve.within)
+        return line("fail"), f"{name} did not resolve within {within} of the end of the change"
+    return line("pass", last - resolve.end), None
+
+
+def _judge_may(allow: Allow, seen: Observation) -> _Judged:
+    """An allowed alert holds whatever it does; one that fires too early is judged as unexpected."""
+    fired = [
+        alert.firing_at - allow.onset
+        for alert in seen.alerts
+        if alert.firing_at is not None and permits(allow, alert)
+    ]
+    outcome: Outcome = "inconclusive" if seen.faults else "pass"
+    delay = min(fired, default=None)
+    return Expectation(allow.alert, allow.labels, "may", None, outcome, delay), None
+
+
 def _judge_silent(name: str, scenario: Scenario, seen: Observation) -> list[_Judged]:
     unexpected = [
         alert
         for alert in seen.alerts
-        if alert.alert == name
-        and alert.firing_at is not None
-        and not any(matches(expect, alert) for expect in scenario.expects)
+        if alert.alert == name and alert.firing_at is not None and not expected(scenario, alert)
     ]
     if unexpected:
         return [
@@ -193,12 +251,25 @@ def _judge_silent(name: str, scenario: Scenario, seen: Observation) -> list[_Jud
             )
             for alert in unexpected
         ]
-    if any(expect.alert == name for expect in scenario.expects):
+    known = [e.alert for e in scenario.expects] + [a.alert for a in scenario.allows]
+    if name in known:
         return []
     outcome: Outcome = "inconclusive" if seen.faults else "pass"
     return [(Expectation(name, {}, "silent", None, outcome), None)]
 
 
-def matches(expect: Expect | Expectation, alert: Alert) -> bool:
+def expected(scenario: Scenario, alert: Alert) -> bool:
+    """Whether a scenario says that an alert which fired must do so, or may."""
+    return any(matches(expect, alert) for expect in scenario.expects) or any(
+        permits(allow, alert) for allow in scenario.allows
+    )
+
+
+def permits(allow: Allow, alert: Alert) -> bool:
+    """Whether an alert which fired is allowed to."""
+    return matches(allow, alert) and (alert.firing_at or 0.0) >= allow.onset
+
+
+def matches(expect: Expect | Allow | Expectation, alert: Alert) -> bool:
     """Whether an alert is the one that an expectation names, by name and labels."""
     return alert.alert == expect.alert and expect.labels.items() <= alert.labels.items()

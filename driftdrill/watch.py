@@ -20,12 +20,14 @@ from driftdrill.promapi import (
     watched,
 )
 from driftdrill.report.progress import Progress
+from driftdrill.rig.replicas import Service
 from driftdrill.rig.tools import Tools
 from driftdrill.rig.webhook import Notification
 from driftdrill.text import alert_title
 from driftdrill.verdict import Alert, Curve, Observation, Statistic
 from driftdrill.versions import versions
 from scenarios.spec import Scenario
+from scenarios.target import Target
 from scenarios.traffic import Status
 
 CURVE_POINTS = 240
@@ -45,14 +47,14 @@ class Settings:
         speed: Production seconds per real second.
         out: New or empty folder for everything that the drill leaves.
         rules: Rule files, in production time.
-        model: Artifact that the service serves.
+        served: What our replicas are to be, or a service that runs elsewhere.
     """
 
     speed: float
     seed: int
     out: Path
     rules: tuple[Path, ...]
-    model: Path
+    served: Service | Target
     tools: Tools
 
 
@@ -96,7 +98,7 @@ class Watch:
             if alert.firing_at is not None and (alert.pending_at or alert.firing_at) < 0
         ]
         if self.clock:
-            faults += health.traffic_faults(delivered, clock, self.statuses)
+            faults += health.traffic_faults(self.scenario, delivered, clock, self.statuses)
         return Observation(
             mode="live",
             speed=self.settings.speed,

@@ -19,11 +19,13 @@ class Start(msgspec.Struct, frozen=True):
 
     Attributes:
         t0: Unix time at which the drill begins.
-        host: Base URL of the service that gets the traffic.
+        urls: Base URL of each place of a replica of the service.
+        replicas: How many there are where no phase says.
     """
 
     t0: float
-    host: str
+    urls: tuple[str, ...]
+    replicas: int
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import msgspec
@@ -20,12 +21,15 @@ from locust.env import Environment
 from locust.runners import STATE_SPAWNING
 
 from scenarios.board import Board, Request, Run, Start, read_start
+from scenarios.exchange import DRILL_HEADER, Exchange
 from scenarios.spec import CATALOGUE, find
+from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
 from scenarios.webui.page import install
+from scenarios.worlds import population
 
-USERS = 32
-"""Requests that can be under way at once."""
+USERS = 96
+"""Requests that can be under way at once: 2 a second at speed 60, each of which takes 0.7 s."""
 
 LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
@@ -34,26 +38,27 @@ LABEL_INTERVAL_S = 15.0
 OWN_SCENARIOS = "DRIFTDRILL_SCENARIOS"
 """Variable with the paths of scenario files to choose from, beside the catalogue."""
 
-HEADERS = {"Content-Type": "application/json"}
 
-traffic: Traffic | None = None
-"""The drill under way; a load generator runs one at a time."""
+class Drill(NamedTuple):
+    """The drill under way.
+
+    Attributes:
+        urls: Where the replicas of the service are.
+    """
+
+    traffic: Traffic
+    target: Target
+    exchange: Exchange
+    urls: tuple[str, ...]
+
+
+drill: Drill | None = None
+"""A load generator runs one at a time."""
 
 run: Run | None = None
 """What the web page asked for; a run without the page has none."""
 
-
-class _Prediction(msgspec.Struct):
-    score: float
-    token: str
-
-
-class _Answer(msgspec.Struct):
-    predictions: list[_Prediction]
-
-
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Applicant(FastHttpUser):
@@ -62,26 +67,29 @@ class Applicant(FastHttpUser):
     @task
     def predict(self) -> None:
         """One request."""
-        arrival = traffic.next_arrival() if traffic else None
-        if traffic is None or arrival is None:
+        arrival = drill.traffic.next_arrival() if drill else None
+        if drill is None or arrival is None:
             gevent.sleep(0.1)
             return
+        traffic, target, exchange, urls = drill
         gevent.sleep(max(arrival.due - time.time(), 0.0))
         sent_at = time.time()
-        body = _encode({"rows": [arrival.row]})
-        token = None
         with self.client.post(
-            "/predict", data=body.decode(), headers=HEADERS, catch_response=True
+            urls[arrival.replica] + target.predict.path,
+            name=target.predict.path,
+            data=exchange.body(arrival.row).decode(),
+            catch_response=True,
         ) as response:
             try:
-                if response.status_code == 200:
-                    token = _decode(response.content).predictions[0].token
-            except (msgspec.DecodeError, IndexError) as error:
-                response.failure(f"answer not understood: {error}")
-        traffic.answered(arrival, sent_at, token)
+                _, token = exchange.read(response.status_code, response.content)
+            except ValueError as error:
+                response.failure(error)
+                traffic.failed_on(arrival, sent_at, str(error))
+            else:
+                traffic.answered(arrival, sent_at, token)
         events.request.fire(
             request_type="SCHED",
-            name="/predict",
+            name=target.predict.path,
             response_time=(time.time() - arrival.due) * 1000,
             response_length=0,
             exception=None,
@@ -97,15 +105,44 @@ class Clerk(FastHttpUser):
     @task
     def feedback(self) -> None:
         """One batch, when there is one."""
-        if traffic is None:
+        if drill is None or drill.target.feedback is None:
             gevent.sleep(0.1)
             return
-        labels = traffic.due_labels(LABEL_BATCH)
+        traffic, told = drill.traffic, drill.target.feedback
+        labels = traffic.due_labels(LABEL_BATCH if told.label is not None else 1)
         if not labels:
             gevent.sleep(LABEL_INTERVAL_S / traffic.speed)
             return
-        body = {"labels": [{"token": label.token, "outcome": label.outcome} for label in labels]}
-        self.client.post("/feedback", data=_encode(body).decode(), headers=HEADERS)
+        for replica, known in labels.items():
+            body = told.body([(label.token, label.outcome) for label in known])
+            self.client.post(drill.urls[replica] + told.path, name=told.path, data=body.decode())
+
+
+class Intruder(FastHttpUser):
+    """Sends what somebody who looks for holes sends, where the drill has one."""
+
+    fixed_count = 4
+
+    @task
+    def scan(self) -> None:
+        """One request."""
+        arrival = drill.traffic.next_hostile() if drill else None
+        if drill is None or arrival is None:
+            gevent.sleep(0.1)
+            return
+        gevent.sleep(max(arrival.due - time.time(), 0.0))
+        sent_at, request = time.time(), arrival.request
+        with self.client.request(
+            request.method,
+            drill.urls[arrival.replica] + request.path,
+            name="hostile",
+            data=request.body,
+            headers={"Content-Type": request.content_type},
+            catch_response=True,
+        ) as response:
+            if response.status_code == request.status:
+                response.success()
+            drill.traffic.repelled(arrival, sent_at, response.status_code)
 
 
 class DrillShape(LoadTestShape):
@@ -113,10 +150,10 @@ class DrillShape(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """(users, users to start a second); None ends the run."""
-        # Locust asks for the first time before `test_start` has made the traffic.
-        if traffic is not None and traffic.finished:
+        # Locust asks for the first time before `test_start` has made the drill.
+        if drill is not None and drill.traffic.finished:
             return None
-        return USERS + Clerk.fixed_count, 1000.0
+        return USERS + Clerk.fixed_count + Intruder.fixed_count, 1000.0
 
 
 def add_arguments(parser: LocustArgumentParser) -> None:
@@ -131,6 +168,9 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides every row")
     parser.add_argument(
         "--scenario-file", default="", include_in_web_ui=False, help="a drill of your own"
+    )
+    parser.add_argument(
+        "--target-file", default="", include_in_web_ui=False, help="a service of your own"
     )
     parser.add_argument(
         "--status-file", default="", include_in_web_ui=False, help="where to report progress"
@@ -152,7 +192,8 @@ def scenario_names() -> list[str]:
 def extend_web_page(environment: Environment, **_: Any) -> None:
     """Make Locust's page one for drills, where it is for choosing them."""
     if environment.web_ui is not None and (board := _options(environment).board):
-        install(environment, Board(Path(board)), scenario_names, lambda: traffic)
+        traffic = lambda: drill.traffic if drill else None  # noqa: E731
+        install(environment, Board(Path(board)), scenario_names, traffic)
 
 
 def handle_termination(environment: Environment, **_: Any) -> None:
@@ -163,32 +204,51 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global traffic, run
+    global drill, run
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
     if options.board:
         request = Request(options.scenario, options.speed, options.seed)
         run = Board(Path(options.board)).ask(request)
         options.status_file, options.start_file = str(run.status_file), str(run.start_file)
+    if options.target_file:
+        target = load_target(Path(options.target_file))
+    else:
+        target = shipped_target(environment.host or "", scenario.model)
+    introduce(target, scenario.name)
+    exchange = Exchange(target, population(scenario.model).schema)
     status_file = Path(options.status_file)
     status_file.touch()  # says that this load generator is ready
     if environment.runner is not None:
         # Or the page, which takes a runner that waits for one that was never started, goes back.
         environment.runner.update_state(STATE_SPAWNING)
     start = wait_for_start(Path(options.start_file))
-    environment.host = start.host
+    environment.host = start.urls[0]
+    scenario = replace(scenario, replicas=start.replicas)
     traffic = Traffic(scenario, options.speed, options.seed, start.t0)
+    drill = Drill(traffic, target, exchange, start.urls)
     gevent.spawn(report, traffic, status_file)
+
+
+def introduce(target: Target, scenario: str) -> None:
+    """Set what users that are yet to start say of themselves: the target's secrets among it."""
+    for user in (Applicant, Clerk):
+        user.default_headers = {
+            "Content-Type": "application/json",
+            DRILL_HEADER: scenario,
+            **target.headers,
+        }
+        user.ssl_context_factory = staticmethod(target.tls.context)
 
 
 def end(environment: Environment, **_: Any) -> None:
     """Say how it ended, and forget the drill: the next one draws its own."""
-    global traffic, run
-    if traffic:
-        write_status(traffic, Path(_options(environment).status_file))
+    global drill, run
+    if drill:
+        write_status(drill.traffic, Path(_options(environment).status_file))
     if run:
         run.end()
-    traffic = run = None
+    drill = run = None
 
 
 def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
@@ -205,7 +265,7 @@ def wait_for_start(path: Path) -> Start:
 
 def report(reported: Traffic, path: Path) -> None:
     """Append a status line twice a second until the drill ends."""
-    while traffic is reported:
+    while drill is not None and drill.traffic is reported:
         write_status(reported, path)
         gevent.sleep(0.5)
 

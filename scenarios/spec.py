@@ -5,35 +5,44 @@ Every duration and rate in a file is production time; a live drill scales them a
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from scenarios.worlds import population
+from scenarios.changes import read_drift
+from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
+from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
+from scenarios.worlds import named, population
 from scenarios.yamlfile import Located, read_yaml
-from simulators.drifts import KINDS
+from simulators.fleet import Fleet
 from simulators.population import Population
-from simulators.schedule import ActiveDrift, Phase, Ramp, Schedule
+from simulators.schedule import Phase, Ramp, Schedule
 from simulators.stream import Stream
+from target_service.builds import USUAL
 
 FOLDER = Path(__file__).parent
 CATALOGUE = FOLDER / "catalogue"
 
 MAX_DURATION_S = 366 * 86_400.0
-MAX_SIZE = 1e6
-"""Standard deviations, or log-odds, by which a drift may move: what lies beyond is a typing error,
-and a value that a service need not take."""
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_DURATION = re.compile(r"([0-9]+)(ms|[smhdw])")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
-Number = int | float
+
+@dataclass(frozen=True)
+class Resolve:
+    """By when an alert must be over.
+
+    Attributes:
+        end: Seconds from the scenario's start to the end of the change that the alert found.
+        within: Seconds from that end.
+    """
+
+    end: float
+    within: float
 
 
 @dataclass(frozen=True)
@@ -44,23 +53,42 @@ class Expect:
         labels: Labels that the alert must carry, among others.
         onset: Seconds from the scenario's start to the change that the alert is to find.
         within: Seconds from the onset by which it must fire.
+        resolve: By when it must be over, where that is asked for.
     """
 
     alert: str
     labels: Mapping[str, str]
     onset: float
     within: float
+    resolve: Resolve | None = None
+
+
+@dataclass(frozen=True)
+class Allow:
+    """An alert that may fire, and need not.
+
+    Attributes:
+        labels: Labels that the alert must carry, among others.
+        onset: Seconds from the scenario's start; before, the alert must stay silent.
+    """
+
+    alert: str
+    labels: Mapping[str, str]
+    onset: float
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One drill, as data: what the world does, and which alerts must fire.
+    """One drill, as data: what the world does, which alerts must fire, and which may.
 
-    Any alert that no expectation names must stay silent.
+    Any other alert must stay silent.
 
     Attributes:
         label_delay: Seconds from a prediction to its ground truth.
-        label_coverage: Share of predictions whose ground truth is ever known.
+        label_coverage: Share of predictions whose ground truth is ever known, where a phase does
+            not say.
+        replicas: Of the service, where a phase does not say.
+        lost_scrapes: Share of Prometheus' scrapes that fail.
     """
 
     name: str
@@ -71,6 +99,24 @@ class Scenario:
     label_coverage: float
     expects: tuple[Expect, ...]
     path: Path
+    allows: tuple[Allow, ...] = ()
+    replicas: int = 1
+    lost_scrapes: float = 0.0
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """Which replica of the service runs what, and when; ValueError where that cannot be."""
+        return Fleet(self.schedule, self.replicas)
+
+    @property
+    def is_operated(self) -> bool:
+        """Whether it takes more than one service that runs from the start to the end."""
+        return (
+            len(self.fleet.lives) > 1
+            or self.fleet.lives[0].build != USUAL
+            or self.lost_scrapes > 0
+            or any(phase.operation.scan for phase in self.schedule.phases)
+        )
 
     def stream(self, seed: int) -> Stream:
         """Every request of the drill."""
@@ -80,34 +126,38 @@ class Scenario:
 # --- The file's shape -----------------------------------------------------------------------------
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+class _Traffic(Strict, frozen=True):
+    rate: Line
+    season: SeasonFile = SeasonFile()
 
 
-class _Traffic(_Strict, frozen=True):
-    rate: Number | tuple[Number, Number]
-
-
-class _Labels(_Strict, frozen=True):
+class _Labels(Strict, frozen=True):
     delay: str = "5m"
     coverage: Number = 1.0
 
 
-class _Phase(_Strict, frozen=True):
+class _Phase(OperationKeys, frozen=True, kw_only=True):
     name: str
     duration: str
-    rate: Number | tuple[Number, Number] | None = None
+    rate: Line | None = None
     drifts: tuple[dict[str, Any], ...] = ()
 
 
-class _Expect(_Strict, frozen=True):
+class _Expect(Strict, frozen=True):
     alert: str
     within: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    after: str | None = None
+    resolves: str | None = None
+
+
+class _Allow(Strict, frozen=True):
+    alert: str
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     after: str | None = None
 
 
-class _File(_Strict, frozen=True):
+class _File(Strict, frozen=True):
     name: str
     summary: str
     model: str
@@ -115,21 +165,12 @@ class _File(_Strict, frozen=True):
     phases: tuple[_Phase, ...]
     labels: _Labels = _Labels()
     expect: tuple[_Expect, ...] = ()
+    allow: tuple[_Allow, ...] = ()
+    replicas: int = 1
+    scrapes: ScrapeKeys = ScrapeKeys()
 
 
 # --- Reading it -----------------------------------------------------------------------------------
-
-
-def duration(text: str) -> float:
-    """Seconds of a Prometheus duration.
-
-    >>> duration("1h30m")
-    5400.0
-    """
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"expected a duration such as 90s, 30m or 1h30m, got {text!r}")
-    return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
 def load(path: Path) -> Scenario:
@@ -137,39 +178,48 @@ def load(path: Path) -> Scenario:
     source = read_yaml(path)
     file = source.convert(_File)
     with source.at("name"):
-        _require(_NAME.fullmatch(file.name), f"expected words-joined-by-dashes, got {file.name!r}")
+        require(_NAME.fullmatch(file.name), f"expected words-joined-by-dashes, got {file.name!r}")
     with source.at("summary"):
-        _require(file.summary.strip(), "expected a sentence or two on what happens in the world")
+        require(file.summary.strip(), "expected a sentence or two on what happens in the world")
     with source.at("model"):
-        world = population(file.model)
+        model = named(file.model, path.parent)
+        world = population(model)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
-    with source.at("labels.coverage"):
-        _require(0 <= file.labels.coverage <= 1, "expected a share from 0 to 1")
+    with source.at("replicas"):
+        check_replicas(file.replicas)
     with source.at("traffic.rate"):
-        rate = _ramp(file.traffic.rate)
+        rate = ramp(file.traffic.rate)
     with source.at("phases"):
-        _require(file.phases, "expected at least one phase")
+        require(file.phases, "expected at least one phase")
     phases = [_phase(source, i, raw, rate, world) for i, raw in enumerate(file.phases)]
     names = [phase.name for phase in phases]
     for i, name in enumerate(names):
         with source.at(f"phases[{i}].name"):
-            _require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
-    schedule = Schedule(tuple(phases))
+            require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
+    with source.at("traffic.season"):
+        season = file.traffic.season.read()
+    schedule = Schedule(tuple(phases), season)
     with source.at("phases"):
-        _require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
+        require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):
-        _require(schedule.total_arrivals, "expected some traffic in some phase")
-    return Scenario(
+        require(schedule.total_arrivals, "expected some traffic in some phase")
+    scenario = Scenario(
         name=file.name,
         summary=" ".join(file.summary.split()),
-        model=file.model,
+        model=model,
         schedule=schedule,
         label_delay=delay,
-        label_coverage=float(file.labels.coverage),
+        label_coverage=share(source, "labels.coverage", file.labels.coverage),
         expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
+        allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
+        replicas=file.replicas,
+        lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),
     )
+    with source.at("phases"):
+        require(scenario.fleet.lives, "expected a replica that runs in some phase")
+    return scenario
 
 
 def catalogue(folder: Path = CATALOGUE) -> list[Scenario]:
@@ -188,59 +238,19 @@ def find(name: str) -> Scenario:
     raise ValueError(f"no scenario {name!r}; known: {known}; or give the path of a .yaml file")
 
 
-def _require(condition: object, problem: str) -> None:
-    if not condition:
-        raise ValueError(problem)
-
-
-def _ramp(value: Number | tuple[Number, Number]) -> Ramp:
-    start, end = value if isinstance(value, tuple) else (value, value)
-    if not (0 <= start < math.inf and 0 <= end < math.inf):
-        raise ValueError(f"expected finite numbers, not negative, got {value}")
-    return Ramp(float(start), float(end))
-
-
 def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) -> Phase:
     key = f"phases[{i}]"
     with source.at(f"{key}.duration"):
         seconds = duration(raw.duration)
-        _require(seconds > 0, "expected more than nothing")
+        require(seconds > 0, "expected more than nothing")
     if raw.rate is not None:
         with source.at(f"{key}.rate"):
-            rate = _ramp(raw.rate)
+            rate = ramp(raw.rate)
     drifts = tuple(
-        _drift(source, f"{key}.drifts[{j}]", dict(drift), world)
+        read_drift(source, f"{key}.drifts[{j}]", dict(drift), world)
         for j, drift in enumerate(raw.drifts)
     )
-    return Phase(raw.name, seconds, rate, drifts)
-
-
-def _drift(source: Located, key: str, raw: dict[str, Any], world: Population) -> ActiveDrift:
-    known = ", ".join(KINDS)
-    with source.at(f"{key}.kind"):
-        _require("kind" in raw, f"missing; known: {known}")
-        kind = KINDS.get(str(raw.pop("kind")))
-        if kind is None:
-            raise ValueError(f"no such drift; known: {known}")
-    with source.at(f"{key}.intensity"):
-        intensity = _ramp(
-            msgspec.convert(raw.pop("intensity", 1.0), Number | tuple[Number, Number])
-        )
-        _require(max(intensity.start, intensity.end) <= 1, "expected shares from 0 to 1")
-    takes = {field.name for field in fields(kind)}
-    for name in raw:
-        with source.at(f"{key}.{name}"):
-            _require(
-                name in takes, f"unknown key; known: kind, intensity, {', '.join(sorted(takes))}"
-            )
-        for inner, value in raw[name].items() if isinstance(raw[name], dict) else [("", raw[name])]:
-            with source.at(f"{key}.{name}.{inner}".rstrip(".")):
-                if isinstance(value, int | float):
-                    _require(abs(value) <= MAX_SIZE, f"expected a number up to {MAX_SIZE:g}")
-    with source.at(key):
-        drift = msgspec.convert(raw, kind)
-        drift.check(world)
-    return ActiveDrift(drift, intensity)
+    return Phase(raw.name, seconds, rate, drifts, operation(source, key, raw))
 
 
 def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect:
@@ -250,12 +260,39 @@ def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect
             onset = schedule.phase_start(raw.after)
         else:
             windows = schedule.windows()
-            _require(windows, "no phase drifts, so name the phase that the alert is to find")
+            require(windows, "no phase drifts, so name the phase that the alert is to find")
             onset = windows[0].start
-    with source.at(f"{key}.within"):
-        within = duration(raw.within)
-        left = schedule.duration - onset
-        _require(0 < within <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
+    within = _deadline(source, f"{key}.within", raw.within, schedule.duration - onset)
+    resolve = None
+    if raw.resolves is not None:
+        end = _end_of_change(schedule, onset)
+        left = schedule.duration - end
+        resolve = Resolve(end, _deadline(source, f"{key}.resolves", raw.resolves, left))
     with source.at(f"{key}.alert"):
-        _require(raw.alert, "expected an alert's name")
-    return Expect(raw.alert, raw.labels, onset, within)
+        require(raw.alert, "expected an alert's name")
+    return Expect(raw.alert, raw.labels, onset, within, resolve)
+
+
+def _allow(source: Located, i: int, raw: _Allow, schedule: Schedule) -> Allow:
+    key = f"allow[{i}]"
+    with source.at(f"{key}.alert"):
+        require(raw.alert, "expected an alert's name")
+    with source.at(f"{key}.after"):
+        if raw.after is not None:
+            return Allow(raw.alert, raw.labels, schedule.phase_start(raw.after))
+    windows = schedule.windows()
+    return Allow(raw.alert, raw.labels, windows[0].start if windows else 0.0)
+
+
+def _deadline(source: Located, key: str, text: str, left: float) -> float:
+    """Seconds of a deadline that must come before the scenario ends, in `left` seconds."""
+    with source.at(key):
+        seconds = duration(text)
+        require(0 < seconds <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
+    return seconds
+
+
+def _end_of_change(schedule: Schedule, onset: float) -> float:
+    """When the stretch that drifts at `onset` is over; where nothing drifts, when its phase is."""
+    drifting = [window.end for window in schedule.windows() if window.start <= onset < window.end]
+    return drifting[0] if drifting else onset + schedule.phase_at(onset).duration

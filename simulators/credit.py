@@ -27,6 +27,10 @@ CREDIT = SyntheticPopulation(
             ),
         ),
         Category("channel", (("branch", 0.3, -0.1), ("web", 0.55, 0.0), ("partner", 0.15, 0.3))),
+        Category(
+            "region",
+            (("north", 0.3, 0.0), ("south", 0.3, 0.0), ("east", 0.25, -0.1), ("west", 0.15, 0.15)),
+        ),
     ),
     intercept=-1.9,
     correlations=(("income", "loan_amount", 0.5), ("age", "employment_years", 0.6)),

@@ -100,5 +100,11 @@ def _expectations(scenario: Scenario) -> Table:
     for expect in scenario.expects:
         title = Text(alert_title(expect.alert, expect.labels))
         table.add_row(title, short_time(expect.onset), short_time(expect.within))
+        if expect.resolve:
+            over = Text(f"resolves within {short_time(expect.resolve.within)}")
+            table.add_row(title, short_time(expect.resolve.end), over)
+    for allow in scenario.allows:
+        title = Text(alert_title(allow.alert, allow.labels))
+        table.add_row(title, short_time(allow.onset), Text("may fire", style="dim"))
     table.add_row(Text("every other alert", style="dim"), "", Text("stays silent", style="dim"))
     return table

@@ -62,6 +62,10 @@ def _says(expectation: Expectation) -> str:
     title = alert_title(expectation.alert, expectation.labels)
     if expectation.kind == "silent":
         return f"{title} stays silent"
+    if expectation.kind == "may":
+        return f"{title} may fire"
+    if expectation.kind == "resolves":
+        return f"{title} resolves within {short_time(expectation.deadline_s)}"
     return f"{title} fires within {short_time(expectation.deadline_s)}"
 
 
@@ -70,6 +74,7 @@ def _did(expectation: Expectation) -> str:
         return "could not be known"
     if expectation.kind == "silent":
         return "it fired"
+    did = "resolve" if expectation.kind == "resolves" else "fire"
     if expectation.delay_s is None:
-        return "it did not fire"
-    return f"it fired after {short_time(expectation.delay_s)}"
+        return f"it did not {did}"
+    return f"it {did}d after {short_time(expectation.delay_s)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from driftdrill.report.canvas import Canvas, Key
 from driftdrill.report.svg import fitting, node, titled
 from driftdrill.text import alert_title, short_time
-from driftdrill.verdict import Alert, Observation, matches
+from driftdrill.verdict import Alert, Observation, expected, matches
 from scenarios.spec import Expect, Scenario
 
 _MOST = 40
@@ -16,16 +16,16 @@ _HEIGHT, _BAR = 22.0, 12.0
 
 @dataclass(frozen=True)
 class Lane:
-    """One alert instance: its lives, and the expectations that it may meet."""
+    """One alert instance: its lives, the expectations that it may meet.
+
+    Attributes:
+        surprise: Whether it fired although nothing expects or allows it.
+    """
 
     title: str
     lives: tuple[Alert, ...]
     expects: tuple[Expect, ...]
-
-    @property
-    def surprise(self) -> bool:
-        """Whether it fired although nothing expects it."""
-        return not self.expects and any(life.firing_at is not None for life in self.lives)
+    surprise: bool = False
 
 
 def lanes(scenario: Scenario, observation: Observation) -> list[Lane]:
@@ -34,7 +34,12 @@ def lanes(scenario: Scenario, observation: Observation) -> list[Lane]:
     for alert in observation.alerts:
         lives.setdefault(alert_title(alert.alert, alert.labels), []).append(alert)
     raised = [
-        Lane(title, tuple(own), tuple(e for e in scenario.expects if matches(e, own[0])))
+        Lane(
+            title,
+            tuple(own),
+            tuple(e for e in scenario.expects if matches(e, own[0])),
+            any(life.firing_at is not None and not expected(scenario, life) for life in own),
+        )
         for title, own in lives.items()
     ]
     missed = [

@@ -11,12 +11,15 @@ from scenarios.spec import Expect, Scenario
 
 COLUMNS = ("Alert", "Expected", "Within", "Fired", "Notified", "Resolved")
 
+COLOURS: Mapping[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+"""Of an outcome in the terminal."""
+
 HEADLINES: Mapping[Outcome, str] = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One expectation in words; times count from the onset of the change.
+    """One expectation in words; times count from the onset of the change, or from its end.
 
     `cells` are the texts of `COLUMNS`.
     """
@@ -28,12 +31,15 @@ class Row:
 def rows(scenario: Scenario, verdict: Verdict) -> tuple[Row, ...]:
     """A row per expectation of the verdict, in its order."""
     left = list(scenario.expects)
-    return tuple(
-        _fires(expectation, _take(left, expectation), verdict.alerts)
-        if expectation.kind == "fires"
-        else _silent(expectation, verdict.alerts)
-        for expectation in verdict.expectations
-    )
+    found = []
+    for expectation in verdict.expectations:
+        if expectation.kind == "fires":
+            found.append(_fires(expectation, _take(left, expectation), verdict.alerts))
+        elif expectation.kind == "resolves":
+            found.append(_resolves(expectation))
+        else:
+            found.append(_unasked(expectation, verdict.alerts))
+    return tuple(found)
 
 
 def headline(verdict: Verdict) -> str:
@@ -43,9 +49,12 @@ def headline(verdict: Verdict) -> str:
     """
     fires = [e.outcome == "pass" for e in verdict.expectations if e.kind == "fires"]
     silent = [e.outcome == "pass" for e in verdict.expectations if e.kind == "silent"]
+    resolves = [e.outcome == "pass" for e in verdict.expectations if e.kind == "resolves"]
     parts = []
     if fires:
         parts.append(f"{sum(fires)} of {len(fires)} expected alerts fired in time")
+    if resolves:
+        parts.append(f"{sum(resolves)} of {len(resolves)} resolved in time")
     if silent:
         parts.append(f"{sum(silent)} of {len(silent)} others stayed silent")
     unknown = sum(e.outcome == "inconclusive" for e in verdict.expectations)
@@ -84,7 +93,15 @@ def _fires(expectation: Expectation, expect: Expect | None, alerts: tuple[Alert,
     )
 
 
-def _silent(expectation: Expectation, alerts: tuple[Alert, ...]) -> Row:
+def _resolves(expectation: Expectation) -> Row:
+    title = alert_title(expectation.alert, expectation.labels)
+    within, took = short_time(expectation.deadline_s), short_time(expectation.delay_s)
+    cells = (title, "resolves", within, UNKNOWN, UNKNOWN, took)
+    return Row(cells, expectation.outcome)
+
+
+def _unasked(expectation: Expectation, alerts: tuple[Alert, ...]) -> Row:
+    """An alert that must stay silent, or may fire."""
     life = _first_life(expectation, alerts, 0.0)
     # Nothing was due, so there is no onset to count from: the scenario's start is all there is.
     times = (life.firing_at, life.notified_at, life.resolved_at) if life else (None, None, None)
@@ -92,7 +109,8 @@ def _silent(expectation: Expectation, alerts: tuple[Alert, ...]) -> Row:
         UNKNOWN if time is None else f"at {short_time(time)}" for time in times
     )
     title = alert_title(expectation.alert, expectation.labels)
-    return Row((title, "silent", UNKNOWN, fired, notified, resolved), expectation.outcome)
+    said = "may fire" if expectation.kind == "may" else "silent"
+    return Row((title, said, UNKNOWN, fired, notified, resolved), expectation.outcome)
 
 
 def _first_life(expectation: Expectation, alerts: tuple[Alert, ...], since: float) -> Alert | None:

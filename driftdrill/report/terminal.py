@@ -12,12 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from driftdrill.report.rows import COLUMNS, HEADLINES, headline, rows
+from driftdrill.report.rows import COLOURS, COLUMNS, HEADLINES, headline, rows
 from driftdrill.text import alert_title, printable, printable_lines, short_time
-from driftdrill.verdict import Outcome, Verdict
+from driftdrill.verdict import Verdict
 from scenarios.spec import Scenario
-
-_COLOURS: dict[Outcome, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
 def print_verdict(scenario: Scenario, verdict: Verdict, console: Console) -> None:
@@ -29,14 +27,14 @@ def print_verdict(scenario: Scenario, verdict: Verdict, console: Console) -> Non
         for column in (*COLUMNS[1:], "Outcome"):
             table.add_column(column, overflow="fold")
         for row in rows(scenario, verdict):
-            outcome = Text(row.outcome, style=_COLOURS[row.outcome])
+            outcome = Text(row.outcome, style=COLOURS[row.outcome])
             table.add_row(*map(Text, row.cells), outcome)
         console.print()
         console.print(table)
     console.print()
     for reason in verdict.reasons:
         console.print(Padding(Text(printable_lines(reason)), (0, 0, 0, 2)))
-    colour = f"bold {_COLOURS[verdict.outcome]}"
+    colour = f"bold {COLOURS[verdict.outcome]}"
     name = printable(verdict.scenario)
     console.print(Text(f"{HEADLINES[verdict.outcome]}  {name}: {headline(verdict)}", style=colour))
 

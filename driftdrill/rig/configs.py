@@ -5,8 +5,9 @@ The files under `prometheus/` and the user's rule files are read, never written.
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ from driftdrill.scaling import (
 
 JOB = "target-service"
 """The scrape job of the service, in `prometheus/prometheus.yml`."""
+
+ALERTMANAGER_JOB = "driftdrill-alertmanager"
+"""The scrape job of Alertmanager in a drill: a gap in it is a gap in what could be notified."""
+
+STARTED = "process_start_time_seconds"
+"""What every server says of itself: a second value means that it was restarted."""
 
 HEARTBEAT = "driftdrill:heartbeat"
 """1 at every evaluation of the rules: a gap in it is a gap in what the rules saw."""
@@ -62,8 +69,9 @@ def write_prometheus_config(
     path: Path,
     speed: float,
     rules: Path,
-    service: str,
+    targets: Path,
     alertmanager: str,
+    scrape: Mapping[str, Any] | None = None,
     beside: Sequence[ScrapeJob] = (),
 ) -> None:
     """Write Prometheus' configuration.
@@ -72,8 +80,9 @@ def write_prometheus_config(
         path: File to write.
         speed: Production seconds per second.
         rules: Folder of the rule files.
-        service: Address, `host:port`, of the service to scrape.
+        targets: File that names the replicas to scrape; see `write_targets`.
         alertmanager: Address of Alertmanager.
+        scrape: Settings of the scrape job, where the service is not ours.
         beside: What else to scrape.
 
     Raises:
@@ -87,8 +96,17 @@ def write_prometheus_config(
     jobs = [job for job in config["scrape_configs"] if job["job_name"] == JOB]
     if len(jobs) != 1:
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
-    for static in jobs[0]["static_configs"]:
-        static["targets"] = [service]
+    del jobs[0]["static_configs"]
+    jobs[0]["file_sd_configs"] = [{"files": [str(targets)], "refresh_interval": "5s"}]
+    jobs[0].update(scrape or {})
+    kept = {"source_labels": ["__name__"], "regex": STARTED, "action": "keep"}
+    config["scrape_configs"].append(
+        {
+            "job_name": ALERTMANAGER_JOB,
+            "static_configs": [{"targets": [alertmanager]}],
+            "metric_relabel_configs": [kept],
+        }
+    )
     config["scrape_configs"] += [
         {
             "job_name": job.name,
@@ -98,6 +116,13 @@ def write_prometheus_config(
         for job in beside
     ]
     _write(path, config)
+
+
+def write_targets(path: Path, addresses: Sequence[str]) -> None:
+    """Tell Prometheus, which watches the file, which addresses to scrape from now on."""
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps([{"targets": list(addresses)}]))
+    unfinished.rename(path)
 
 
 def write_alertmanager_config(path: Path, speed: float, receiver: str) -> None:

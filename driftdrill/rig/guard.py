@@ -14,12 +14,17 @@ import sys
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent, a process id, dies or has died."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent died before its child was guarded")
+
+
 def main() -> None:
     """Ask for the signal, then become the program."""
     parent, program, *arguments = sys.argv[1:]
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
-        sys.exit("the parent died before its child was guarded")
+    die_with(int(parent))
     # Python ignores these for itself, and what is ignored stays so across `exec`.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

@@ -16,7 +16,7 @@ import yaml
 from driftdrill.virtual.gotext import quoted
 from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
-from scenarios.spec import Scenario
+from scenarios.spec import Allow, Expect, Scenario
 
 
 def export_tests(recording: Path, rules: Sequence[Path], path: Path) -> None:
@@ -69,22 +69,36 @@ def _values(samples: Sequence[tuple[int, str]], start: float, step: int) -> str:
 
 
 def _tests(scenario: Scenario, alerts: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    duration = scenario.schedule.duration
+    known: tuple[Expect | Allow, ...] = (*scenario.expects, *scenario.allows)
+    for line in known:
+        # What another line expects or allows earlier is not this one's to forbid.
+        earlier = [e.labels for e in known if e.alert == line.alert and e.onset < line.onset]
+        if line.onset:
+            yield _silent(line.alert, line.labels, earlier, line.onset - 0.001, line.onset)
     for expect in scenario.expects:
         firing = _firing(expect.alert, expect.labels)
-        if expect.onset:
-            before = _ms(expect.onset)
-            yield _test(f"count_over_time({firing}[{before}])", expect.onset - 0.001, [])
         fired = f"max(max_over_time({firing}[{_ms(expect.within)}]))"
         sample = {"labels": "{}", "value": 1}
         yield _test(fired, expect.onset + expect.within, [sample])
-    duration = scenario.schedule.duration
+        over = expect.resolve and expect.resolve.end + expect.resolve.within
+        if over and over < duration:
+            yield _test(f"count_over_time({firing}[{_ms(duration - over)}])", duration, [])
     for alert in alerts:
-        wanted = [expect.labels for expect in scenario.expects if expect.alert == alert]
-        counts = [
-            f"count_over_time({_firing(alert, labels)}[{_ms(duration)}])"
-            for labels in ({}, *wanted)
-        ]
-        yield _test(" unless ".join(counts), duration, [])
+        wanted = [line.labels for line in known if line.alert == alert]
+        yield _silent(alert, {}, wanted, duration, duration)
+
+
+def _silent(
+    alert: str,
+    labels: Mapping[str, str],
+    but: Sequence[Mapping[str, str]],
+    time: float,
+    seconds: float,
+) -> Mapping[str, Any]:
+    """No alert with these labels, but for those with some others, fired in the time before."""
+    counts = [f"count_over_time({_firing(alert, of)}[{_ms(seconds)}])" for of in (labels, *but)]
+    return _test(" unless ".join(counts), time, [])
 
 
 def _test(expr: str, time: float, samples: list[dict[str, Any]]) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from locust.env import Environment
 
 from scenarios.traffic import Traffic
-from simulators.drifts import KINDS
+from simulators.kinds import KINDS
 
 _KIND_NAMES = {kind: name for name, kind in KINDS.items()}
 _QUANTILES = (0.5, 0.95, 0.99)

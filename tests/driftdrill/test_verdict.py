@@ -1,5 +1,6 @@
 """The verdict, as sentences."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftdrill.verdict import Alert, Observation, judge
-from scenarios.spec import Expect, Scenario
+from scenarios.spec import Allow, Expect, Resolve, Scenario
 from simulators.schedule import Phase, Ramp, Schedule
 
 ONSET = 1200.0
@@ -24,8 +25,17 @@ SCENARIO = Scenario(
 RULES = ("FeatureDrift", "ScoreDrift")
 
 
-def alert(name="FeatureDrift", feature="income", firing=1500.0, notified=1510.0) -> Alert:
-    return Alert(name, {"feature": feature, "model": "credit"}, None, firing, None, notified)
+END = 3000.0
+RESOLVING = replace(
+    SCENARIO, expects=(replace(SCENARIO.expects[0], resolve=Resolve(END, within=300.0)),)
+)
+ALLOWING = replace(SCENARIO, allows=(Allow("ScoreDrift", {}, ONSET),))
+
+
+def alert(
+    name="FeatureDrift", feature="income", firing=1500.0, notified=1510.0, resolved=None
+) -> Alert:
+    return Alert(name, {"feature": feature, "model": "credit"}, None, firing, resolved, notified)
 
 
 def seen(*alerts: Alert, **changes) -> Observation:
@@ -111,6 +121,72 @@ def test_a_drill_that_ended_early_cannot_say_that_nothing_fired():
     assert {line.outcome for line in verdict.expectations} == {"inconclusive"}
 
 
+def resolution(*alerts: Alert, **changes) -> tuple[str, float | None, str]:
+    """The verdict, and the line on the resolving."""
+    verdict = judge(RESOLVING, seen(*alerts, **changes))
+    line = verdict.expectations[1]
+    assert (line.alert, line.kind, line.deadline_s) == ("FeatureDrift", "resolves", 300.0)
+    return line.outcome, line.delay_s, verdict.outcome
+
+
+def test_an_alert_that_is_over_in_time_has_resolved():
+    assert resolution(alert(resolved=3200.0)) == ("pass", 200.0, "pass")
+
+
+def test_an_alert_may_be_over_before_the_change_is():
+    assert resolution(alert(resolved=2900.0)) == ("pass", -100.0, "pass")
+
+
+def test_an_alert_that_is_over_too_late_fails():
+    assert resolution(alert(resolved=3400.0)) == ("fail", 400.0, "fail")
+
+
+def test_an_alert_that_goes_on_firing_fails():
+    assert resolution(alert()) == ("fail", None, "fail")
+
+
+def test_every_life_of_an_alert_must_be_over():
+    again = alert(firing=3100.0, resolved=3350.0)
+    assert resolution(alert(resolved=2000.0), again) == ("fail", 350.0, "fail")
+
+
+def test_an_alert_that_never_fired_has_not_resolved():
+    assert resolution() == ("fail", None, "fail")
+
+
+def test_a_drill_that_ended_before_the_deadline_cannot_say_whether_an_alert_resolved():
+    assert resolution(alert(), observed_s=3250.0) == ("inconclusive", None, "inconclusive")
+
+
+def test_an_allowed_alert_may_fire_and_need_not():
+    for alerts, delay in (((alert(),), None), ((alert(), alert("ScoreDrift")), 300.0)):
+        verdict = judge(ALLOWING, seen(*alerts))
+        assert verdict.outcome == "pass"
+        line = verdict.expectations[1]
+        assert (line.alert, line.kind, line.delay_s) == ("ScoreDrift", "may", delay)
+
+
+def test_an_allowed_alert_that_fires_before_it_is_allowed_fails():
+    verdict = judge(ALLOWING, seen(alert(), alert("ScoreDrift", firing=600.0)))
+    assert verdict.outcome == "fail"
+    assert "ScoreDrift" in verdict.reasons[0]
+
+
+TWICE = replace(SCENARIO, expects=(*SCENARIO.expects, replace(SCENARIO.expects[0], onset=2400.0)))
+
+
+def test_an_alert_that_must_fire_twice_does_so():
+    first, second = alert(resolved=2000.0), alert(firing=2500.0, notified=2510.0)
+    assert judge(TWICE, seen(first, second)).outcome == "pass"
+    assert judge(TWICE, seen(first)).outcome == "fail"
+
+
+def test_an_alert_that_still_fires_when_the_next_change_comes_does_not_find_it():
+    verdict = judge(TWICE, seen(alert(resolved=2700.0), alert(firing=2800.0)))
+    assert verdict.outcome == "fail"
+    assert "before the change" in verdict.reasons[0]
+
+
 ALERTS = st.lists(
     st.builds(
         alert,
@@ -118,20 +194,29 @@ ALERTS = st.lists(
         feature=st.sampled_from(["income", "age"]),
         firing=st.none() | st.floats(0, 3600),
         notified=st.none() | st.floats(0, 3600),
+        resolved=st.none() | st.floats(0, 3600),
     ),
     max_size=4,
 )
+SCENARIOS = st.sampled_from([SCENARIO, RESOLVING, ALLOWING, TWICE])
 GOODNESS = {"fail": 0, "inconclusive": 1, "pass": 2}
 
 
-@given(ALERTS, st.floats(0, 3600))
-def test_one_more_unexpected_alert_never_improves_the_outcome(alerts, firing):
-    before = judge(SCENARIO, seen(*alerts))
-    after = judge(SCENARIO, seen(*alerts, alert("ScoreDrift", "x", firing)))
+@given(SCENARIOS, ALERTS, st.floats(0, ONSET, exclude_max=True))
+def test_one_more_unexpected_alert_never_improves_the_outcome(scenario, alerts, firing):
+    before = judge(scenario, seen(*alerts))
+    after = judge(scenario, seen(*alerts, alert("ScoreDrift", "x", firing)))
     assert GOODNESS[after.outcome] <= GOODNESS[before.outcome]
     assert after.outcome != "pass"
 
 
-@given(ALERTS)
-def test_a_fault_never_passes(alerts):
-    assert judge(SCENARIO, seen(*alerts, faults=("a gap",))).outcome == "inconclusive"
+@given(SCENARIOS, ALERTS)
+def test_a_fault_never_passes(scenario, alerts):
+    assert judge(scenario, seen(*alerts, faults=("a gap",))).outcome == "inconclusive"
+
+
+@given(SCENARIOS, ALERTS, st.floats(0, 3600))
+def test_seeing_less_of_a_drill_never_turns_a_failure_into_a_pass(scenario, alerts, until):
+    whole = judge(scenario, seen(*alerts))
+    part = judge(scenario, seen(*alerts, observed_s=until))
+    assert whole.outcome == "pass" or part.outcome != "pass"

@@ -32,8 +32,9 @@ def test_a_run_that_ended_says_so(tmp_path):
 def test_the_start_is_read_as_it_was_announced(tmp_path):
     path = tmp_path / "start"
     assert read_start(path) is None
-    announce(path, Start(1.5, "http://127.0.0.1:8000"))
-    assert read_start(path) == Start(1.5, "http://127.0.0.1:8000")
+    start = Start(1.5, ("http://127.0.0.1:8000", "http://127.0.0.1:8001"), 2)
+    announce(path, start)
+    assert read_start(path) == start
     assert list(tmp_path.iterdir()) == [path]
 
 

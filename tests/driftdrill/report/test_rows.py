@@ -6,8 +6,8 @@ import msgspec
 from report_examples import MODEL, Drill
 
 from driftdrill.report.rows import headline, rows, run_again
-from driftdrill.verdict import Alert, Expectation
-from scenarios.spec import Expect
+from driftdrill.verdict import Alert, Expectation, judge
+from scenarios.spec import Allow, Expect, Resolve
 
 
 def test_times_count_from_the_onset_of_the_change(passed: Drill) -> None:
@@ -39,6 +39,18 @@ def test_the_same_alert_expected_twice_counts_from_its_own_onset_each_time(passe
         ),
     )
     assert [row.cells[4] for row in rows(scenario, verdict)] == ["11s", "25s"]
+
+
+def test_what_must_resolve_and_what_may_fire_have_rows_of_their_own(passed: Drill) -> None:
+    first = replace(passed.scenario.expects[0], resolve=Resolve(3000.0, 600.0))
+    allow = Allow("HighLatency", {}, 1200.0)
+    scenario = replace(passed.scenario, expects=(first,), allows=(allow,))
+    calm = tuple(a for a in passed.observation.alerts if a.alert != "ScoreDrift")
+    verdict = judge(scenario, msgspec.structs.replace(passed.observation, alerts=calm))
+    found = [row.cells[1:] for row in rows(scenario, verdict)]
+    assert found[1] == ("resolves", "10m", "-", "-", "8m")
+    assert found[2] == ("may fire", "-", "-", "-", "-")
+    assert headline(verdict).startswith("1 of 1 expected alerts fired in time; 1 of 1 resolved in")
 
 
 def test_an_alert_that_broke_its_silence_says_when(failed: Drill) -> None:
