@@ -59,7 +59,7 @@ class Onlooker:
         try:
             watch.look(prometheus, self.rig.receiver.notifications(), now)
         except PrometheusError:
-            return False
+            return self.rig.dead() is None  # slow, or gone
         finally:
             prometheus.close()
         self._draw("over")
