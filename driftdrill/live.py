@@ -13,6 +13,7 @@ from pathlib import Path
 from driftdrill import health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
+from driftdrill.rig.attached import Attached
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.rig import Rig
@@ -52,7 +53,7 @@ def observe_live(
     settings: Settings,
     interruption: Interruption,
     show: Callable[[Progress], None],
-    ready: Callable[[Rig], None] = lambda _: None,
+    ready: Callable[[Stage], None] = lambda _: None,
 ) -> Observation:
     """Run a drill live.
 
@@ -74,34 +75,46 @@ def observe_live(
         raise UsageError(f"{scenario.name} is about how a service is run: this one is not ours")
     watch = Watch(scenario, settings)
     try:
-        with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
+        with _stage(settings, interruption) as rig:
             _drill(rig, watch, interruption, show, ready)
     except (RigError, Interrupted, PrometheusError) as error:
         watch.faults.append(str(error))
     return watch.observation()
 
 
+Stage = Rig | Attached
+"""Where a drill takes place: on servers of its own, or on somebody's."""
+
+
+def _stage(settings: Settings, interruption: Interruption) -> Stage:
+    if settings.prometheus is not None:
+        return Attached(settings.out, settings.prometheus, interruption)
+    return Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption)
+
+
 def _drill(
-    rig: Rig,
+    rig: Stage,
     watch: Watch,
     interruption: Interruption,
     show: Callable[[Progress], None],
-    ready: Callable[[Rig], None],
+    ready: Callable[[Stage], None],
 ) -> None:
     """The drill itself, on a rig that whoever calls will stop."""
     rig.start(watch.settings.served)
+    if isinstance(rig, Attached):
+        watch.versions = rig.versions
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     generator = _start_locust(rig, watch)
     fly(rig, watch, generator, interruption, show, ready)
 
 
 def fly(
-    rig: Rig,
+    rig: Stage,
     watch: Watch,
     generator: LoadGenerator,
     interruption: Interruption,
     show: Callable[[Progress], None],
-    ready: Callable[[Rig], None],
+    ready: Callable[[Stage], None],
 ) -> None:
     """Drive a rig that was started, from when it is ready to the last notification.
 
@@ -116,22 +129,33 @@ def fly(
     try:
         ready(rig)
         watch.rules = prometheus.rules()
-        if already := prometheus.firing():
+        allowed = {allow.alert for allow in watch.scenario.allows}
+        if already := [name for name in prometheus.firing() if name not in allowed]:
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
         watch.clock = _begin(rig, watch, generator)
         rig.conduct(watch.clock)
         _follow(rig, generator, prometheus, watch, interruption, show)
         _settle(rig, prometheus, watch, interruption)
-        watch.faults += health.monitoring_faults(
-            prometheus, before, watch.clock, watch.scenario.fleet, rig.addresses
-        )
+        watch.faults += _monitoring_faults(rig, watch, prometheus, before, watch.clock)
         watch.draw(prometheus)
     finally:
         prometheus.close()
 
 
-def _start_locust(rig: Rig, watch: Watch) -> LoadGenerator:
+def _monitoring_faults(
+    rig: Stage, watch: Watch, prometheus: Prometheus, before: health.Baseline, clock: Clock
+) -> list[str]:
+    if isinstance(rig, Attached):
+        until = watch.scenario.schedule.duration
+        return [
+            *health.prometheus_faults(prometheus, before),
+            *health.evaluation_faults(rig.evaluated, clock, until),
+        ]
+    return health.monitoring_faults(prometheus, before, clock, watch.scenario.fleet, rig.addresses)
+
+
+def _start_locust(rig: Stage, watch: Watch) -> LoadGenerator:
     settings = watch.settings
     status_file = settings.out.resolve() / "traffic.jsonl"
     start_file = settings.out.resolve() / "start"
@@ -162,7 +186,7 @@ def _await_generator(generator: LoadGenerator, interruption: Interruption) -> No
         time.sleep(POLL_S / 10)
 
 
-def _begin(rig: Rig, watch: Watch, generator: LoadGenerator) -> Clock:
+def _begin(rig: Stage, watch: Watch, generator: LoadGenerator) -> Clock:
     """Tell the load generator, and so everyone, when the drill begins."""
     t0 = time.time() + 0.3
     announce(generator.start_file, Start(t0, rig.service_urls, watch.scenario.replicas))
@@ -170,7 +194,7 @@ def _begin(rig: Rig, watch: Watch, generator: LoadGenerator) -> Clock:
 
 
 def _follow(
-    rig: Rig,
+    rig: Stage,
     generator: LoadGenerator,
     prometheus: Prometheus,
     watch: Watch,
@@ -200,7 +224,7 @@ def _follow(
         time.sleep(POLL_S)
 
 
-def _settle(rig: Rig, prometheus: Prometheus, watch: Watch, interruption: Interruption) -> None:
+def _settle(rig: Stage, prometheus: Prometheus, watch: Watch, interruption: Interruption) -> None:
     """Give what fired near the end the time to be delivered."""
     deadline = time.monotonic() + NOTIFICATION_LIMIT_S
     while True:

@@ -22,7 +22,7 @@ from locust.runners import STATE_SPAWNING
 
 from scenarios.board import Board, Request, Run, Start, read_start
 from scenarios.exchange import DRILL_HEADER, Exchange
-from scenarios.spec import CATALOGUE, find
+from scenarios.spec import CATALOGUE, find, scenario_files
 from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
 from scenarios.webui.page import install
@@ -77,7 +77,7 @@ class Applicant(FastHttpUser):
         with self.client.post(
             urls[arrival.replica] + target.predict.path,
             name=target.predict.path,
-            data=exchange.body(arrival.row).decode(),
+            data=exchange.body(arrival.rows).decode(),
             catch_response=True,
         ) as response:
             try:
@@ -186,7 +186,7 @@ def add_arguments(parser: LocustArgumentParser) -> None:
 def scenario_names() -> list[str]:
     """The catalogue as it is now, behind the drills of the user's own."""
     own = [path for path in os.environ.get(OWN_SCENARIOS, "").split(os.pathsep) if path]
-    return [*own, *sorted(path.stem for path in CATALOGUE.glob("*.yaml"))]
+    return [*own, *(path.stem for path in scenario_files(CATALOGUE))]
 
 
 def extend_web_page(environment: Environment, **_: Any) -> None:
@@ -225,7 +225,7 @@ def begin(environment: Environment, **_: Any) -> None:
     start = wait_for_start(Path(options.start_file))
     environment.host = start.urls[0]
     scenario = replace(scenario, replicas=start.replicas)
-    traffic = Traffic(scenario, options.speed, options.seed, start.t0)
+    traffic = Traffic(scenario, options.speed, options.seed, start.t0, target.path is not None)
     drill = Drill(traffic, target, exchange, start.urls)
     gevent.spawn(report, traffic, status_file)
 

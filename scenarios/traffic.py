@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ import numpy as np
 from scenarios.spec import Scenario
 from simulators.fleet import NOBODY, Numbers
 from simulators.hostile import HostileRequest, Scan
-from simulators.stream import BLOCK
+from simulators.stream import BLOCK, Block
 
 
 class Arrival(NamedTuple):
@@ -28,13 +30,14 @@ class Arrival(NamedTuple):
     Attributes:
         life: Which process of the service gets it; `NOBODY` when none is there.
         replica: At which place that is, or was.
+        rows: What it asks about, with the row that the outcome is of first.
         delay: Production seconds until the outcome is known.
     """
 
     due: float
     life: int
     replica: int
-    row: dict[str, Any]
+    rows: list[dict[str, Any]]
     outcome: int
     labelled: bool
     delay: float
@@ -98,12 +101,15 @@ class Traffic:
         speed: Production seconds per real second.
         seed: Of the stream of requests.
         t0: `time.time()` at which the drill begins.
+        foreign: Whether the service is somebody else's, of which we do not know what it makes of a
+            changed world: what it answers then is for the rules to judge.
     """
 
     scenario: Scenario
     speed: float
     seed: int
     t0: float
+    foreign: bool = False
 
     def __post_init__(self) -> None:
         self._stream = self.scenario.stream(self.seed)
@@ -134,12 +140,12 @@ class Traffic:
             self._next_block += 1
             same = [self.scenario.label_delay] * len(block)
             self._arrivals.extend(
-                Arrival(self.t0 + due / self.speed, life, place, row, outcome, labelled, delay)
-                for due, life, place, row, outcome, labelled, delay in zip(
+                Arrival(self.t0 + due / self.speed, life, place, some, outcome, labelled, delay)
+                for due, life, place, some, outcome, labelled, delay in zip(
                     block.due.tolist(),
                     lives.tolist(),
                     self._places(lives, numbers),
-                    self._stream.population.schema.decode(block.x),
+                    self._rows(block),
                     block.outcome.tolist(),
                     block.labelled.tolist(),
                     same if block.delay is None else block.delay.tolist(),
@@ -148,11 +154,23 @@ class Traffic:
             )
         return self._arrivals.popleft() if self._arrivals else None
 
+    def _rows(self, block: Block) -> Iterator[list[dict[str, Any]]]:
+        """What each request of a block asks about: its own row, and those after it in its phase."""
+        rows = self._stream.population.schema.decode(block.x)
+        edges = np.searchsorted(block.due, self.scenario.schedule.starts).tolist()
+        for first, end in pairwise(edges):
+            if first == end:
+                continue
+            count = int(block.rows[first])
+            around = rows[first:end] * (1 + count // (end - first) + (count > 1))
+            for number in range(end - first):
+                yield around[number : number + count]
+
     def failed_on(self, arrival: Arrival, sent_at: float, why: str) -> None:
         """Count a request that brought no prediction."""
         self.answered(arrival, sent_at, None)
         self.failed += 1
-        if self._excused(arrival.life, sent_at):
+        if self._excused(arrival.life, arrival.due if self.foreign else sent_at):
             self.excused += 1
         else:
             self.failure = why
@@ -164,7 +182,7 @@ class Traffic:
         if token is not None and arrival.labelled:
             due = arrival.due + arrival.delay / self.speed
             label = Label(due, arrival.life, token, arrival.outcome)
-            heappush(self._labels, (label.due, self.sent, label))
+            heappush(self._labels, (due, self.sent, label))
 
     def next_hostile(self) -> HostileArrival | None:
         """The next hostile request that nobody has taken; None when there is no more."""
@@ -194,7 +212,11 @@ class Traffic:
         return found
 
     def _excused(self, life: int, sent_at: float) -> bool:
-        return self.scenario.fleet.excuses(life, (sent_at - self.t0) * self.speed)
+        time = (sent_at - self.t0) * self.speed
+        if self.foreign:
+            windows = self.scenario.schedule.windows()
+            return any(window.start <= time < window.end for window in windows)
+        return self.scenario.fleet.excuses(life, time)
 
     def due_labels(self, limit: int) -> dict[int, list[Label]]:
         """Outcomes that have become known, each handed out once, by the place that takes them.
@@ -205,7 +227,7 @@ class Traffic:
         labels: defaultdict[int, list[Label]] = defaultdict(list)
         fleet, taken = self.scenario.fleet, 0
         while self._labels and self._labels[0][0] <= now and taken < limit:
-            _, _, label = heappop(self._labels)
+            label = heappop(self._labels)[2]
             taken += 1
             honouring = fleet.honouring(label.life, (now - self.t0) * self.speed)
             if honouring:

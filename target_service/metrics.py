@@ -27,6 +27,7 @@ from target_service.contract import (
     Floats,
 )
 from target_service.counts import Counts
+from target_service.evidence_counters import bank_counters, evidence_metrics
 from target_service.model import Model
 from target_service.reference import category_names, le_names, reference_metrics
 
@@ -63,6 +64,9 @@ class ModelMetrics(Collector):
         model: The model that serves.
         app_name: The label of that name on HTTP metrics.
         registry: Where to register, beside other collectors; a registry of its own by default.
+
+    Attributes:
+        banks: The counters of evidence, which are weighted sums of buckets.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class ModelMetrics(Collector):
             },
         )
         self._reference = reference_metrics(model)
+        self.banks = bank_counters(model)
         self._registry = CollectorRegistry() if registry is None else registry
         self._registry.register(self)
 
@@ -186,7 +191,10 @@ class ModelMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
-            return [*self._http(), *self._predictions(), *self._labels(), *self._reference]
+            histograms = self._histograms()
+            evidence = evidence_metrics(self.banks, lambda key: histograms[key].buckets)
+            counted = [*self._http(), *self._predictions(), *self._labels(), *evidence]
+            return [*counted, *self._reference]
 
     @property
     def _model_labels(self) -> dict[str, str]:

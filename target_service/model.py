@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from target_service.contract import Floats, Schema
+from target_service.evidence import Bank
 
 ARTIFACT = "model.json"
 
@@ -74,6 +75,20 @@ class CategoryTerm(msgspec.Struct, frozen=True, tag="category"):
     effects: tuple[float, ...]
 
 
+class Banks(msgspec.Struct, frozen=True):
+    """What live traffic is held against, beside the reference: ways in which it may have changed.
+
+    Attributes:
+        score: Of the scores.
+        features: Of the values of each column.
+        outcomes: Of outcomes given scores; its bins are the score's with outcome 0, then with 1.
+    """
+
+    score: Bank
+    features: tuple[Bank, ...]
+    outcomes: Bank
+
+
 class Model(msgspec.Struct, frozen=True):
     """A logistic model with its reference.
 
@@ -88,6 +103,7 @@ class Model(msgspec.Struct, frozen=True):
         scores: Reference scores.
         features: Reference values of each column.
         labelled: Reference scores, in the buckets of `scores`, by outcome 0 and 1.
+        banks: The alternatives to these references.
     """
 
     name: str
@@ -100,6 +116,7 @@ class Model(msgspec.Struct, frozen=True):
     scores: Distribution
     features: tuple[Distribution, ...]
     labelled: tuple[tuple[int, ...], tuple[int, ...]]
+    banks: Banks
 
     def score(self, x: Floats) -> Floats:
         """(n,) probability of outcome 1 of an (n, d) encoded matrix."""

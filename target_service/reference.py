@@ -8,6 +8,7 @@ from prometheus_client.core import Metric
 from prometheus_client.utils import floatToGoString
 
 from target_service.contract import (
+    EVIDENCE_THRESHOLD,
     FEATURE,
     LABELLED_SCORE,
     LABELLED_WEIGHT,
@@ -63,6 +64,10 @@ def reference_metrics(model: Model) -> list[Metric]:
             categories.add(REFERENCE_SAMPLES, named, distribution.samples)
     labelled = _Gauges(LABELLED_SCORE, "labelled scores")
     labelled.add(REFERENCE_SAMPLES, labels, sum(map(sum, model.labelled)))
+    score.add(EVIDENCE_THRESHOLD, labels, model.banks.score.threshold)
+    for name, bank in zip(model.schema.names, model.banks.features, strict=True):
+        features.add(EVIDENCE_THRESHOLD, labels | {"feature": name}, bank.threshold)
+    labelled.add(EVIDENCE_THRESHOLD, labels, model.banks.outcomes.threshold)
     families = [score, features, categories, labelled]
     return [info, *(m for f in families for m in f.metrics()), _labelled_weights(model, labels)]
 
@@ -77,6 +82,7 @@ class _Gauges:
                 REFERENCE_MASS: "Share per bucket of the reference",
                 REFERENCE_CDF: "Share at or below le of the reference",
                 REFERENCE_SAMPLES: "Number of the reference",
+                EVIDENCE_THRESHOLD: "Nats of evidence against the reference that alarm, of the",
             }.items()
         }
 

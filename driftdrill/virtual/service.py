@@ -79,7 +79,7 @@ class Exposition:
 
     Attributes:
         names: (s,) metric name, family, type and labels of each series.
-        sums: (s, d) 1 where an element of the vector is part of a series.
+        sums: (s, d) 1 where an element of the vector is part of a series; of evidence, its weight.
         constants: (s,) what each series shows before anything is counted.
     """
 
@@ -108,7 +108,11 @@ class Exposition:
             name, _, _, labels = self.names[number]
             parts = np.flatnonzero(self.sums[number])
             if len(parts):
-                return _title(name, labels | target), scrapes, counted[parts].sum(axis=0)
+                return (
+                    _title(name, labels | target),
+                    scrapes,
+                    self.sums[number, parts] @ counted[parts],
+                )
             times = scrapes[sparse]
             values = np.full(len(times), self.constants[number])
             return _title(name, labels | target), times, values
@@ -129,12 +133,32 @@ def _probe(metrics: ModelMetrics, width: int) -> Exposition:
         metrics.restore(state)
         shown = np.where(constants == 0, _exposed(metrics), 0.0).astype(np.int64)
         sums[:, probed] = (shown[:, None] >> np.arange(len(probed))) & 1
+    _weigh(metrics, sums)
     names = tuple(
         (sample.name, family.name, family.type, sample.labels)
         for family in metrics.collect()
         for sample in family.samples
     )
     return Exposition(names, sums, constants)
+
+
+def _weigh(metrics: ModelMetrics, sums: Floats) -> None:
+    """Put the weights of evidence, which no probe tells, into the rows of its series."""
+    positions = metrics.positions()
+    elements = {
+        (bank.metric, frozenset({**bank.labels, "alternative": alternative}.items())): (
+            np.concatenate([np.array(positions[key])[:-2] for key in bank.keys]),
+            weights,
+        )
+        for bank in metrics.banks
+        for alternative, weights in zip(bank.alternatives, bank.weights, strict=True)
+    }
+    samples = (sample for family in metrics.collect() for sample in family.samples)
+    for row, sample in zip(sums, samples, strict=True):
+        key = sample.name, frozenset(sample.labels.items())
+        if key in elements:
+            row[:] = 0.0
+            row[elements[key][0]] = elements[key][1]
 
 
 def _exposed(metrics: ModelMetrics) -> Floats:
