@@ -93,7 +93,7 @@ def short_drill(folder: Path) -> Path:
     document["phases"].append({"name": "recovery", "duration": "4m"})
     for expect in document["expect"]:
         expect["within"] = "12m"
-    document["expect"].append({"alert": "IncomeLow", "within": "6m"})
+    document["expect"].append({"alert": "IncomeLow", "within": "9m"})
     path = folder / "short-recession.yaml"
     path.write_text(yaml.safe_dump({**document, "name": "short-recession"}, sort_keys=False))
     return path
@@ -106,7 +106,7 @@ def quick_rule(folder: Path) -> Path:
     total, count = (
         f'sum(increase(model_feature_{part}{{feature="income"}}[1m]))' for part in ("sum", "count")
     )
-    rule = {"alert": "IncomeLow", "expr": f"{total} / {count} < {low:.6g}", "for": "2m"}
+    rule = {"alert": "IncomeLow", "expr": f"{total} / {count} < {low:.6g}", "for": "5m"}
     path = folder / "quick.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "quick", "rules": [rule]}]}))
     return path
