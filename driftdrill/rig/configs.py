@@ -9,6 +9,7 @@ import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,14 @@ def write_prometheus_config(
         for job in beside
     ]
     _write(path, config)
+
+
+@cache
+def sample_limit() -> int:
+    """How many samples Prometheus takes from one scrape of the service; it refuses a larger one."""
+    config = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
+    (limit,) = (j["sample_limit"] for j in config["scrape_configs"] if j["job_name"] == JOB)
+    return int(limit)
 
 
 def write_targets(path: Path, addresses: Sequence[str]) -> None:
