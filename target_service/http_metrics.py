@@ -60,14 +60,14 @@ class HttpMetrics(Collector):
     routes, statuses by HTTP.
 
     Args:
-        app_name: The label of that name.
+        app_name: The label of that name; None where something else counts the requests.
         registry: Where to register, beside other collectors; a registry of its own by default.
         responses: Whose series stand at 0 from the start.
     """
 
     def __init__(
         self,
-        app_name: str,
+        app_name: str | None,
         registry: CollectorRegistry | None = None,
         responses: Responses = NO_ROUTE,
     ) -> None:
@@ -120,6 +120,8 @@ class HttpMetrics(Collector):
             return self._http()
 
     def _http(self) -> list[Metric]:
+        if self._app_name is None:
+            return []
         app = {"app_name": self._app_name}
         requests = counter_family(HTTP_REQUESTS, "HTTP requests answered.")
         for (method, endpoint, status), count in self._requests.items():

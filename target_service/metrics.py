@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from target_service.counts import Counts
 from target_service.evidence_counters import bank_counters, evidence_metrics
 from target_service.families import add_histogram, counter_family
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
-from target_service.model import Model
+from target_service.model import Reference
 from target_service.reference import category_names, reference_metrics
 
 ROWS_ONE_BY_ONE = 16
@@ -38,7 +39,8 @@ class ModelMetrics(HttpMetrics):
 
     Args:
         model: The model that serves.
-        app_name: The label of that name on HTTP metrics.
+        app_name: The label of that name on HTTP metrics; None leaves them out, for a service that
+            counts its requests itself.
         registry: Where to register, beside other collectors; a registry of its own by default.
 
     Attributes:
@@ -46,7 +48,7 @@ class ModelMetrics(HttpMetrics):
     """
 
     def __init__(
-        self, model: Model, app_name: str, registry: CollectorRegistry | None = None
+        self, model: Reference, app_name: str | None, registry: CollectorRegistry | None = None
     ) -> None:
         self._model = model
         self._scores = Counts(model.scores.edges)
@@ -70,6 +72,16 @@ class ModelMetrics(HttpMetrics):
             for row in x.tolist():
                 for counts, value in zip(self._features, row, strict=True):
                     counts.add(value)
+
+    def observe_rows(self, rows: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> None:
+        """Count predictions as a service has them: rows as JSON objects, and their scores.
+
+        Features that the reference does not know are passed over; those that a row lacks count as
+        missing.
+        """
+        names = self._model.schema.names
+        x = self._model.schema.encode_values([row.get(name) for name in names] for row in rows)
+        self.observe(x, np.asarray(scores, dtype=np.float64))
 
     def observe_labels(
         self, scores: Floats, outcomes: NDArray[np.integer], duplicates: int = 0
