@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,15 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
     _write(folder / "driftdrill.yml", _HARNESS_RULES)
 
 
+@dataclass(frozen=True)
+class ScrapeJob:
+    """Something else to scrape, beside the service: where it answers, `host:port`, and the path."""
+
+    name: str
+    address: str
+    metrics_path: str = "/metrics"
+
+
 def write_prometheus_config(
     path: Path,
     speed: float,
@@ -62,6 +73,7 @@ def write_prometheus_config(
     targets: Path,
     alertmanager: str,
     scrape: Mapping[str, Any] | None = None,
+    beside: Sequence[ScrapeJob] = (),
 ) -> None:
     """Write Prometheus' configuration.
 
@@ -72,6 +84,7 @@ def write_prometheus_config(
         targets: File that names the replicas to scrape; see `write_targets`.
         alertmanager: Address of Alertmanager.
         scrape: Settings of the scrape job, where the service is not ours.
+        beside: What else to scrape.
 
     Raises:
         UsageError: The project's configuration has no scrape job for the service.
@@ -95,7 +108,23 @@ def write_prometheus_config(
             "metric_relabel_configs": [kept],
         }
     )
+    config["scrape_configs"] += [
+        {
+            "job_name": job.name,
+            "metrics_path": job.metrics_path,
+            "static_configs": [{"targets": [job.address]}],
+        }
+        for job in beside
+    ]
     _write(path, config)
+
+
+@cache
+def sample_limit() -> int:
+    """How many samples Prometheus takes from one scrape of the service; it refuses a larger one."""
+    config = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
+    (limit,) = (j["sample_limit"] for j in config["scrape_configs"] if j["job_name"] == JOB)
+    return int(limit)
 
 
 def write_targets(path: Path, addresses: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ def test_deaf_and_nervous_rules_are_told_apart(plan, trials):
 
 def test_a_study_that_was_interrupted_runs_only_what_is_left(plan, trials, monkeypatch):
     ran = []
-    monkeypatch.setattr(study, "_run_and_keep", lambda trial, file: ran.append(trial))
+    monkeypatch.setattr(study, "_run_and_keep", lambda trial, _: ran.append(trial))
     seen = []
     certify(plan, trials / "trials", 1, lambda done, total: seen.append((done, total)))
     assert ran == []
