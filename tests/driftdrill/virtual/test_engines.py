@@ -281,6 +281,7 @@ def test_an_alert_that_could_fire_is_no_fault(small, tmp_path, tools):
     )
     found = evaluate(small, file, tools, tmp_path / "work")
     assert found.faults == ()
+    assert found.notes == ("OneSide reads never_there, which nothing here exposes",)
     assert names(found) == {"Absence"}  # before the first scrape
 
 
