@@ -15,6 +15,7 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.init import Own, init
 from driftdrill.mutate import command as mutation
 from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
@@ -385,6 +386,24 @@ def check(
         for line in probe(described) if asks else ():
             console.print(Text(f"  {line}"), soft_wrap=True)
     return USAGE if bad else PASS
+
+
+@app.command(
+    name="init",
+    epilog="Example: `driftdrill init drills --name loans --rows holdout.csv --score score"
+    " --outcome defaulted`",
+)
+def init_(
+    folder: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
+    rows: Annotated[Path, typer.Option(help="CSV or Parquet of rows the model has not seen.")],
+    score: Annotated[str, typer.Option(help="Its column of the model's scores.")],
+    outcome: Annotated[str, typer.Option(help="Its column of what came true, 0 or 1.")],
+    name: Annotated[str, typer.Option(help="What metrics call the model.")] = "model",
+    url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Write what drilling a model of your own takes: target, reference, rules and scenarios."""
+    for line in init(folder, Own(name, rows, score, outcome, url)):
+        console.print(Text(line), soft_wrap=True)
 
 
 @app.command(epilog="Example: `driftdrill doctor --fix`")

@@ -19,7 +19,7 @@ from target_service.contract import (
     REFERENCE_SAMPLES,
     SCORE,
 )
-from target_service.model import Distribution, Model
+from target_service.model import Distribution, Reference
 from target_service.quality import bin_weights, edge_weights
 
 NO_EDGE = "-Inf"
@@ -41,7 +41,7 @@ def category_names(categories: tuple[str, ...]) -> tuple[str, ...]:
     return (*categories, OTHER)
 
 
-def reference_metrics(model: Model) -> list[Metric]:
+def reference_metrics(model: Reference) -> list[Metric]:
     """Every series that never changes while a model serves."""
     labels = {"model": model.name, "version": model.version}
     info = Metric(MODEL_INFO, "The model that serves; always 1.", "gauge")
@@ -103,7 +103,7 @@ class _Gauges:
         return [metric for metric in self._metrics.values() if metric.samples]
 
 
-def _labelled_weights(model: Model, labels: Mapping[str, str]) -> Metric:
+def _labelled_weights(model: Reference, labels: Mapping[str, str]) -> Metric:
     metric = Metric(
         LABELLED_WEIGHT,
         "Summed over outcome and le with the increase of the labelled-score buckets, these weights "
