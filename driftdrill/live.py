@@ -87,8 +87,8 @@ def _drill(
         watch.versions = rig.versions
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     locust = _start_locust(rig, watch)
-    rig.wait_until_ready()
     _await_locust(locust, _status_file(watch), interruption)
+    rig.watch()
     prometheus = Prometheus(rig.prometheus_url)
     try:
         ready(rig)

@@ -45,7 +45,7 @@ def stay_up(
                 ],
                 {},
             )
-            rig.wait_until_ready()
+            rig.watch()
             console.print("Choose a drill and press Start; Ctrl-C ends everything.\n")
             for name, url in {
                 "Locust": f"http://{web.address}",

@@ -64,7 +64,7 @@ def _stand_in_service(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(out: Path, tools: Tools, *rules: Path) -> Iterator[Rig]:
     with Rig(out, SPEED, tools, rules or SHIPPED, Interruption()) as running:
         running.start(SERVICE_RUN)
-        running.wait_until_ready()
+        running.watch()
         yield running
 
 
@@ -168,7 +168,7 @@ replicas.service_command = lambda service, life, address: [
 ]
 with interruption() as found, rig.Rig(Path({str(out)!r}), 60, {tools!r}, (), found) as running:
     running.start(replicas.single(Path("none")))
-    running.wait_until_ready()
+    running.watch()
     print("started", flush=True)
     while True:
         found.check()
