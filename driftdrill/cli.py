@@ -25,7 +25,7 @@ from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
 from driftdrill.suite import Way, chosen, run_suite
-from driftdrill.up import stay_up
+from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, catalogue, find, scenario_files
 from scenarios.target import load_target
@@ -312,11 +312,24 @@ def mutate(
     return PASS if score >= at_least else FAIL
 
 
-@app.command(epilog="Example: `driftdrill up --speed 120`")
-def up(speed: Speed = 60.0) -> int:
-    """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
+@app.command(epilog="Examples: `driftdrill up`, `driftdrill up my-drill.yaml --speed 120`")
+def up(
+    name: Annotated[
+        str, typer.Argument(help="The scenario to select first, or the path of its file.")
+    ] = "covariate-sudden",
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder that gets a folder of results for every drill.")
+    ] = Path("runs"),
+    rules: Rules = None,
+) -> int:
+    """Start everything, and choose drills in Locust's web page; Ctrl-C ends all."""
+    files = tuple(rules or RULES)
+    scenario = find(name)
+    checks.check_rules(files, speed)
     with interruption() as interrupted:
-        stay_up(speed, RULES, interrupted, console)
+        stay_up(Offer(scenario, speed, seed, out, files), interrupted, console)
     return PASS
 
 
