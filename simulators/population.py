@@ -101,6 +101,7 @@ class SyntheticPopulation:
 
     Attributes:
         correlations: Pairs of numeric features with the correlation of their normal scores.
+        segment: The categorical feature that divides the population.
     """
 
     numeric: tuple[Numeric, ...]
@@ -108,6 +109,7 @@ class SyntheticPopulation:
     intercept: float
     correlations: tuple[tuple[str, str, float], ...] = ()
     nullable: frozenset[str] = frozenset()
+    segment: str | None = None
 
     @cached_property
     def schema(self) -> Schema:
@@ -116,7 +118,8 @@ class SyntheticPopulation:
             tuple(Feature(n.name, nullable=n.name in self.nullable) for n in self.numeric)
             + tuple(
                 Feature(c.name, tuple(name for name, _, _ in c.shares)) for c in self.categories
-            )
+            ),
+            segment=self.segment,
         )
 
     def draw(self, rng: np.random.Generator, count: int) -> Rows:

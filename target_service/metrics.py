@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from threading import Lock
 
@@ -14,15 +14,23 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from target_service.calibration import CalibrationCounts
 from target_service.contract import (
+    CALIBRATION_EXPECTED,
+    CALIBRATION_OUTCOMES,
+    CALIBRATION_POSITIVES,
     CATEGORY,
     FEATURE,
     FEATURE_MISSING,
+    FEATURE_OUT_OF_RANGE,
     FEEDBACK,
     HTTP_LATENCY,
     HTTP_REQUESTS,
     LABELLED_SCORE,
+    OTHER,
     SCORE,
+    SCORE_SQUARES,
+    SEGMENT_SCORE,
     UNMATCHED,
     Floats,
 )
@@ -72,8 +80,14 @@ class ModelMetrics(Collector):
         self._app_name = app_name
         self._lock = Lock()
         self._scores = Counts(model.scores.edges)
-        self._features = [Counts(reference.edges) for reference in model.features]
+        self._score_squares = 0.0
+        self._features = [Counts(reference.counting_edges) for reference in model.features]
+        # The last one takes the rows of no segment, which no series shows.
+        self._segments = [Counts(model.bands) for _segment in (*model.schema.segments, OTHER)]
+        segment = model.schema.segment
+        self._segment_column = None if segment is None else model.schema.index(segment)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
+        self._calibration = CalibrationCounts(model)
         self._feedback = {"accepted": 0, "duplicate": 0}
         self._latency = {endpoint: Counts(LATENCY_EDGES) for endpoint in KNOWN_RESPONSES}
         self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(
@@ -94,28 +108,41 @@ class ModelMetrics(Collector):
         with self._lock:
             if len(scores) > ROWS_ONE_BY_ONE:
                 self._scores.add_many(scores)
+                self._score_squares += float(scores @ scores)
                 for counts, column in zip(self._features, x.T, strict=True):
                     counts.add_many(column)
+                segments = self._model.schema.segment_numbers(x)
+                for number, counts in enumerate(self._segments):
+                    counts.add_many(scores[segments == number])
                 return
-            for score in scores.tolist():
+            for score, row in zip(scores.tolist(), x.tolist(), strict=True):
                 self._scores.add(score)
-            for row in x.tolist():
+                self._score_squares += score * score
                 for counts, value in zip(self._features, row, strict=True):
                     counts.add(value)
+                if self._segment_column is not None:
+                    segment = row[self._segment_column]
+                    self._segments[int(segment) if segment == segment else -1].add(score)
 
     def observe_labels(
-        self, scores: Floats, outcomes: NDArray[np.integer], duplicates: int = 0
+        self,
+        scores: Floats,
+        segments: NDArray[np.integer],
+        outcomes: NDArray[np.integer],
+        duplicates: int = 0,
     ) -> None:
         """Count n outcomes, 0 or 1, of predictions by their (n,) scores.
 
         Args:
             scores: As the predictions gave them.
+            segments: (n,) the rows' segments, as `Schema.segment_numbers` gives them.
             outcomes: (n,) what came true.
             duplicates: How many more were told again, and are counted as that alone.
         """
         with self._lock:
             for outcome, counts in enumerate(self._labelled):
                 counts.add_many(scores[outcomes == outcome])
+            self._calibration.add(scores, segments, outcomes)
             self._feedback["accepted"] += len(scores)
             self._feedback["duplicate"] += duplicates
 
@@ -128,16 +155,24 @@ class ModelMetrics(Collector):
     def positions(self) -> Mapping[tuple[str, ...], range]:
         """Where in the vector of `state` each thing that is counted stands.
 
-        Keys are ("score",), ("feature", name), ("labelled", outcome), ("latency", endpoint),
-        ("feedback", result) and ("request", method, endpoint, status). A histogram's elements are
-        its buckets, not cumulative, then the missing values, then the sum.
+        Keys are ("score",), ("feature", name), ("segment", name), ("labelled", outcome),
+        ("latency", endpoint), ("score squares",), ("calibration", count), ("feedback", result) and
+        ("request", method, endpoint, status). A histogram's elements are its buckets between
+        `edges`, not cumulative, then the missing values, then the sum; those of a calibration count
+        are the model's groups.
         """
         with self._lock:
             sizes = {key: len(counts.buckets) + 2 for key, counts in self._histograms().items()}
+            sizes |= {("score squares",): 1}
+            sizes |= {key: len(counts) for key, counts in self._calibrations().items()}
             sizes |= {("feedback", result): 1 for result in self._feedback}
             sizes |= {("request", m, e, str(status)): 1 for m, e, status in self._requests}
         starts = [0, *accumulate(sizes.values())]
         return {key: range(*ends) for key, ends in zip(sizes, pairwise(starts), strict=True)}
+
+    def edges(self, *key: str) -> tuple[float, ...]:
+        """The edges between the buckets of one histogram, by its key in `positions`."""
+        return self._histograms()[key].edges
 
     def state(self) -> Floats:
         """Everything counted so far as one vector; see `positions`.
@@ -150,8 +185,9 @@ class ModelMetrics(Collector):
                 for counts in self._histograms().values()
                 for number in (*counts.buckets, counts.missing, counts.total)
             ]
+            groups = np.concatenate(list(self._calibrations().values()))
             single = (*self._feedback.values(), *self._requests.values())
-            return np.array((*counted, *single), dtype=np.float64)
+            return np.array((*counted, self._score_squares, *groups, *single), dtype=np.float64)
 
     def restore(self, state: Floats) -> None:
         """Go on counting from a `state`."""
@@ -160,18 +196,32 @@ class ModelMetrics(Collector):
             for counts in self._histograms().values():
                 counts.buckets = [int(next(numbers)) for _ in counts.buckets]
                 counts.missing, counts.total = int(next(numbers)), next(numbers)
+            self._score_squares = next(numbers)
+            for groups in self._calibrations().values():
+                groups[:] = [next(numbers) for _ in groups]
             for result in self._feedback:
                 self._feedback[result] = int(next(numbers))
             for request in self._requests:
                 self._requests[request] = int(next(numbers))
 
     def _histograms(self) -> dict[tuple[str, ...], Counts]:
-        named = zip(self._model.schema.names, self._features, strict=True)
+        schema = self._model.schema
+        named = zip(schema.names, self._features, strict=True)
+        segments = zip((*schema.segments, OTHER), self._segments, strict=True)
         return {
             ("score",): self._scores,
             **{("feature", name): counts for name, counts in named},
+            **{("segment", name): counts for name, counts in segments},
             **{("labelled", str(y)): counts for y, counts in enumerate(self._labelled)},
             **{("latency", endpoint): counts for endpoint, counts in self._latency.items()},
+        }
+
+    def _calibrations(self) -> dict[tuple[str, ...], Floats]:
+        counts = self._calibration
+        return {
+            ("calibration", "outcomes"): counts.outcomes,
+            ("calibration", "positives"): counts.positives,
+            ("calibration", "expected"): counts.expected,
         }
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
@@ -186,7 +236,13 @@ class ModelMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
-            return [*self._http(), *self._predictions(), *self._labels(), *self._reference]
+            return [
+                *self._http(),
+                *self._predictions(),
+                *self._inputs(),
+                *self._labels(),
+                *self._reference,
+            ]
 
     @property
     def _model_labels(self) -> dict[str, str]:
@@ -207,19 +263,36 @@ class ModelMetrics(Collector):
         labels = self._model_labels
         score = Metric(SCORE, "Scores of predictions.", "histogram")
         _add_histogram(score, labels, self._scores)
+        squares = _counter(SCORE_SQUARES, "Sum of the squares of the scores.")
+        squares.add_sample(SCORE_SQUARES, labels, self._score_squares)
+        segment = Metric(SEGMENT_SCORE, "Scores of predictions by segment.", "histogram")
+        for name, counts in zip(self._model.schema.segments, self._segments, strict=False):
+            _add_histogram(segment, labels | {"segment": name}, counts)
+        return [score, squares, segment]
+
+    def _inputs(self) -> list[Metric]:
+        labels = self._model_labels
         numeric = Metric(FEATURE, "Values of numeric features.", "histogram")
         missing = _counter(FEATURE_MISSING, "Missing values of features.")
+        outside = _counter(
+            FEATURE_OUT_OF_RANGE, "Values beyond the smallest or largest of the reference."
+        )
         category = _counter(CATEGORY, "Values of categorical features; unseen ones are other.")
-        for feature, counts in zip(self._model.schema.features, self._features, strict=True):
+        for feature, reference, counts in zip(
+            self._model.schema.features, self._model.features, self._features, strict=True
+        ):
             named = labels | {"feature": feature.name}
             missing.add_sample(FEATURE_MISSING, named, counts.missing)
             if feature.kind == "numeric":
-                _add_histogram(numeric, named, counts)
+                below, first, *middle, last, above = counts.buckets
+                outside.add_sample(FEATURE_OUT_OF_RANGE, named, below + above)
+                within = [below + first, *middle, last + above]
+                _add_buckets(numeric, named, reference.edges, within, counts.total)
             else:
                 names = category_names(feature.categories)
                 for name, count in zip(names, counts.buckets, strict=True):
                     category.add_sample(CATEGORY, named | {"category": name}, count)
-        return [score, numeric, missing, category]
+        return [numeric, missing, outside, category]
 
     def _labels(self) -> list[Metric]:
         labels = self._model_labels
@@ -229,7 +302,16 @@ class ModelMetrics(Collector):
         feedback = _counter(FEEDBACK, "Outcomes told through /feedback.")
         for result, count in self._feedback.items():
             feedback.add_sample(FEEDBACK, labels | {"result": result}, count)
-        return [labelled, feedback]
+        calibration = [
+            _counter(CALIBRATION_OUTCOMES, "Outcomes told, by segment and by band of scores."),
+            _counter(CALIBRATION_POSITIVES, "How many of them were 1."),
+            _counter(CALIBRATION_EXPECTED, "Sum of their scores: the positives that were claimed."),
+        ]
+        for family, counted in zip(calibration, self._calibrations().values(), strict=True):
+            for part, count in zip(self._model.calibration, counted.tolist(), strict=True):
+                named = labels | {"by": part.by, "group": part.group}
+                family.add_sample(f"{family.name}_total", named, count)
+        return [labelled, *calibration, feedback]
 
 
 def _counter(name: str, text: str) -> Metric:
@@ -238,10 +320,20 @@ def _counter(name: str, text: str) -> Metric:
 
 
 def _add_histogram(family: Metric, labels: Mapping[str, str], counts: Counts) -> None:
+    _add_buckets(family, labels, counts.edges, counts.buckets, counts.total)
+
+
+def _add_buckets(
+    family: Metric,
+    labels: Mapping[str, str],
+    edges: tuple[float, ...],
+    buckets: Sequence[int],
+    total: float,
+) -> None:
     """Add one histogram; unlike the library's own families, with a sum below edges under 0 too."""
     cumulative = 0
-    for le, count in zip(le_names(counts.edges), counts.buckets, strict=True):
+    for le, count in zip(le_names(edges), buckets, strict=True):
         cumulative += count
         family.add_sample(f"{family.name}_bucket", {**labels, "le": le}, cumulative)
     family.add_sample(f"{family.name}_count", dict(labels), cumulative)
-    family.add_sample(f"{family.name}_sum", dict(labels), counts.total)
+    family.add_sample(f"{family.name}_sum", dict(labels), total)

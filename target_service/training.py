@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from target_service.contract import (
+    BAND_QUANTILES,
     DATA,
     RECIPES,
     Dataset,
@@ -22,10 +23,12 @@ from target_service.contract import (
     tail_refined_edges,
 )
 from target_service.model import (
+    Calibration,
     CategoryTerm,
     Distribution,
     Model,
     NumericTerm,
+    band_names,
     bucket_numbers,
 )
 
@@ -42,6 +45,10 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
     fitted_on, reference = recipe.split(dataset)
     if not len(reference) or len(np.unique(fitted_on.outcome)) < 2:
         raise ValueError(f"{name}: needs rows of both outcomes, then rows for the reference")
+    segment = dataset.schema.segment_numbers(reference.x)
+    if missing := set(range(len(dataset.schema.segments))) - set(segment.tolist()):
+        absent = ", ".join(dataset.schema.segments[number] for number in sorted(missing))
+        raise ValueError(f"{name}: the reference has no rows of segment {absent}")
 
     pipeline = fit(fitted_on)
     intercept, terms = compile_linear(pipeline, dataset.schema)
@@ -52,6 +59,9 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
         np.bincount(numbers[reference.outcome == outcome], minlength=len(reference_scores.counts))
         for outcome in (0, 1)
     ]
+    bands = tuple(
+        sorted({_nearest_edge(scores, reference_scores.edges, q) for q in BAND_QUANTILES})
+    )
     return Model(
         name=name,
         version=version,
@@ -63,6 +73,12 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
         scores=reference_scores,
         features=_feature_distributions(reference),
         labelled=(tuple(by_outcome[0].tolist()), tuple(by_outcome[1].tolist())),
+        bands=bands,
+        segments=tuple(
+            _distribution(scores[segment == number], bands, moments=False)
+            for number in range(len(dataset.schema.segments))
+        ),
+        calibration=_calibration(reference, scores, segment, bands),
     )
 
 
@@ -138,6 +154,21 @@ def _distribution(column: Floats, edges: tuple[float, ...], moments: bool = True
         tuple(counts.tolist()),
         mean=float(values.mean()) if moments else None,
         sd=float(values.std()) if moments else None,
+        range=(float(values.min()), float(values.max())) if moments else None,
+    )
+
+
+def _calibration(
+    reference: Dataset, scores: Floats, segment: NDArray[np.intp], bands: tuple[float, ...]
+) -> tuple[Calibration, ...]:
+    schema = reference.schema
+    groups = [(str(schema.segment), name, segment == i) for i, name in enumerate(schema.segments)]
+    numbers = bucket_numbers(bands, scores)
+    groups += [("score", name, numbers == i) for i, name in enumerate(band_names(bands))]
+    gap = reference.outcome - scores
+    return tuple(
+        Calibration(by, group, float(gap[rows].mean()), int(rows.sum()))
+        for by, group, rows in groups
     )
 
 

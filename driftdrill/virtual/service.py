@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from driftdrill.rig.configs import JOB
 from driftdrill.virtual.samples import Family
 from driftdrill.virtual.selectors import Wanted
+from target_service.calibration import calibration_groups
 from target_service.contract import Floats
-from target_service.metrics import LATENCY_EDGES, ModelMetrics
+from target_service.metrics import ModelMetrics
 from target_service.model import Model, bucket_numbers, load
 
 APP_NAME = "target-service"
@@ -30,6 +31,7 @@ INSTANCE = "localhost:8000"
 PREDICT = ("request", "POST", "/predict", "200")
 FEEDBACK = ("request", "POST", "/feedback", "200")
 ACCEPTED = ("feedback", "accepted")
+CALIBRATION = tuple(("calibration", count) for count in ("outcomes", "positives", "expected"))
 
 _CONSTANT_INTERVAL_S = 240.0
 """A gauge that never changes needs no more samples than Prometheus' lookback of 5 min asks for."""
@@ -62,9 +64,11 @@ class VirtualService:
 
     def edges(self, *key: str) -> tuple[float, ...]:
         """The bucket edges of one histogram, by its key in `ModelMetrics.positions`."""
-        if key[0] == "feature":
-            return self.model.features[self.model.schema.index(key[1])].edges
-        return LATENCY_EDGES if key[0] == "latency" else self.model.scores.edges
+        return self.metrics.edges(*key)
+
+    def calibration_groups(self, scores: Floats, segments: NDArray[np.integer]) -> NDArray[np.intp]:
+        """(2, n) see `target_service.calibration.calibration_groups`."""
+        return calibration_groups(self.model, scores, segments)
 
     def bins(self, values: Floats, *key: str) -> NDArray[np.intp]:
         """(n,) the element that each of (n,) values adds 1 to: its bucket's, or the missing's."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftdrill.virtual.pool import POOL, Pool, pool
-from driftdrill.virtual.service import ACCEPTED, FEEDBACK, VirtualService
+from driftdrill.virtual.service import ACCEPTED, CALIBRATION, FEEDBACK, VirtualService
 from scenarios.spec import Scenario
 from simulators.drifts import Drift
 from simulators.stream import BLOCK
@@ -94,6 +94,7 @@ def _count_rows(
     )
     scores = service.model.score(x)
     label_scores = scores[labelled]
+    segments = service.model.schema.segment_numbers(x)[labelled]
     asked = np.searchsorted(due, scrapes, side="right")
     told = np.searchsorted(due[labelled] + scenario.label_delay, scrapes, side="right")
     batches = _feedback_requests(np.diff(told, prepend=0), scrapes)
@@ -104,7 +105,7 @@ def _count_rows(
     for i, (time, of_rows, of_labels) in enumerate(steps):
         rows, labels = slice(*of_rows), slice(*of_labels)
         metrics.observe(x[rows], scores[rows])
-        metrics.observe_labels(label_scores[labels], outcome[labels])
+        metrics.observe_labels(label_scores[labels], segments[labels], outcome[labels])
         for seconds in latency[rows].tolist():
             metrics.observe_request("POST", "/predict", 200, seconds)
         for _ in range(batches[i]):
@@ -195,5 +196,5 @@ def _feedback_requests(labels: NDArray[np.integer], scrapes: Floats) -> NDArray[
 
 
 def _label_elements(service: VirtualService) -> list[int]:
-    keys = (("labelled", "0"), ("labelled", "1"), ACCEPTED)
+    keys = [("labelled", "0"), ("labelled", "1"), ACCEPTED, *CALIBRATION]
     return [element for key in keys for element in service.positions[key]]
