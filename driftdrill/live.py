@@ -12,7 +12,7 @@ from pathlib import Path
 from driftdrill import health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
-from driftdrill.rig.errors import RigError
+from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.process import Process
 from driftdrill.rig.rig import Rig
@@ -51,6 +51,8 @@ def observe_live(
     Raises:
         UsageError: The output folder or a rule file cannot be used.
     """
+    if scenario.is_operated:
+        raise UsageError(f"{scenario.name} is about operations, which no live drill can do yet")
     watch = Watch(scenario, settings)
     try:
         with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:

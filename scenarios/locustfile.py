@@ -17,7 +17,7 @@ from locust import FastHttpUser, LoadTestShape, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from scenarios.spec import CATALOGUE, find
+from scenarios.spec import catalogue, find
 from scenarios.traffic import Traffic
 
 USERS = 32
@@ -113,7 +113,7 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     """Locust draws a choice for `--scenario` in its web page, and fields for speed and seed."""
     parser.add_argument(
         "--scenario",
-        choices=sorted(path.stem for path in CATALOGUE.glob("*.yaml")),
+        choices=[scenario.name for scenario in catalogue() if not scenario.is_operated],
         default="covariate-sudden",
         help="the drill to run",
     )

@@ -9,17 +9,28 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from scenarios.operation_keys import (
+    OperationKeys,
+    ScrapeKeys,
+    Strict,
+    check_replicas,
+    operation,
+    share,
+)
 from scenarios.worlds import population
 from scenarios.yamlfile import Located, read_yaml
 from simulators.drifts import KINDS
+from simulators.fleet import Fleet
 from simulators.population import Population
 from simulators.schedule import ActiveDrift, Phase, Ramp, Schedule
 from simulators.stream import Stream
+from target_service.builds import USUAL
 
 FOLDER = Path(__file__).parent
 CATALOGUE = FOLDER / "catalogue"
@@ -89,7 +100,10 @@ class Scenario:
 
     Attributes:
         label_delay: Seconds from a prediction to its ground truth.
-        label_coverage: Share of predictions whose ground truth is ever known.
+        label_coverage: Share of predictions whose ground truth is ever known, where a phase does
+            not say.
+        replicas: Of the service, where a phase does not say.
+        lost_scrapes: Share of Prometheus' scrapes that fail.
     """
 
     name: str
@@ -101,6 +115,23 @@ class Scenario:
     expects: tuple[Expect, ...]
     path: Path
     allows: tuple[Allow, ...] = ()
+    replicas: int = 1
+    lost_scrapes: float = 0.0
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """Which replica of the service runs what, and when; ValueError where that cannot be."""
+        return Fleet(self.schedule, self.replicas)
+
+    @property
+    def is_operated(self) -> bool:
+        """Whether it takes more than one service that runs from the start to the end."""
+        return (
+            len(self.fleet.lives) > 1
+            or self.fleet.lives[0].build != USUAL
+            or self.lost_scrapes > 0
+            or any(phase.operation.scan for phase in self.schedule.phases)
+        )
 
     def stream(self, seed: int) -> Stream:
         """Every request of the drill."""
@@ -110,41 +141,37 @@ class Scenario:
 # --- The file's shape -----------------------------------------------------------------------------
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class _Traffic(_Strict, frozen=True):
+class _Traffic(Strict, frozen=True):
     rate: Number | tuple[Number, Number]
 
 
-class _Labels(_Strict, frozen=True):
+class _Labels(Strict, frozen=True):
     delay: str = "5m"
     coverage: Number = 1.0
 
 
-class _Phase(_Strict, frozen=True):
+class _Phase(OperationKeys, frozen=True, kw_only=True):
     name: str
     duration: str
     rate: Number | tuple[Number, Number] | None = None
     drifts: tuple[dict[str, Any], ...] = ()
 
 
-class _Expect(_Strict, frozen=True):
+class _Expect(Strict, frozen=True):
     alert: str
     within: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     after: str | None = None
     resolves: str | None = None
 
 
-class _Allow(_Strict, frozen=True):
+class _Allow(Strict, frozen=True):
     alert: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     after: str | None = None
 
 
-class _File(_Strict, frozen=True):
+class _File(Strict, frozen=True):
     name: str
     summary: str
     model: str
@@ -153,6 +180,8 @@ class _File(_Strict, frozen=True):
     labels: _Labels = _Labels()
     expect: tuple[_Expect, ...] = ()
     allow: tuple[_Allow, ...] = ()
+    replicas: int = 1
+    scrapes: ScrapeKeys = ScrapeKeys()
 
 
 # --- Reading it -----------------------------------------------------------------------------------
@@ -182,8 +211,8 @@ def load(path: Path) -> Scenario:
         world = population(file.model)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
-    with source.at("labels.coverage"):
-        _require(0 <= file.labels.coverage <= 1, "expected a share from 0 to 1")
+    with source.at("replicas"):
+        check_replicas(file.replicas)
     with source.at("traffic.rate"):
         rate = _ramp(file.traffic.rate)
     with source.at("phases"):
@@ -198,17 +227,22 @@ def load(path: Path) -> Scenario:
         _require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):
         _require(schedule.total_arrivals, "expected some traffic in some phase")
-    return Scenario(
+    scenario = Scenario(
         name=file.name,
         summary=" ".join(file.summary.split()),
         model=file.model,
         schedule=schedule,
         label_delay=delay,
-        label_coverage=float(file.labels.coverage),
+        label_coverage=share(source, "labels.coverage", file.labels.coverage),
         expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
         allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
+        replicas=file.replicas,
+        lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),
     )
+    with source.at("phases"):
+        _require(scenario.fleet.lives, "expected a replica that runs in some phase")
+    return scenario
 
 
 def catalogue(folder: Path = CATALOGUE) -> list[Scenario]:
@@ -251,7 +285,7 @@ def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) 
         _drift(source, f"{key}.drifts[{j}]", dict(drift), world)
         for j, drift in enumerate(raw.drifts)
     )
-    return Phase(raw.name, seconds, rate, drifts)
+    return Phase(raw.name, seconds, rate, drifts, operation(source, key, raw))
 
 
 def _drift(source: Located, key: str, raw: dict[str, Any], world: Population) -> ActiveDrift:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from scenarios.spec import Scenario
-from simulators.schedule import Schedule
+from simulators.schedule import Phase, Schedule
 
 DAY_S = 86_400.0
 
@@ -20,7 +20,7 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
         ValueError: No phase is steady, or the drifting ones alone take longer.
     """
     phases = scenario.schedule.phases
-    steady = sum(phase.duration for phase in phases if not phase.drifts)
+    steady = sum(phase.duration for phase in phases if _is_steady(phase))
     drifting = scenario.schedule.duration - steady
     if not steady:
         raise ValueError(f"{scenario.name} drifts all the time: it has no steady phase to stretch")
@@ -33,7 +33,7 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
     factor = left / steady
     stretched = Schedule(
         tuple(
-            phase if phase.drifts else replace(phase, duration=phase.duration * factor)
+            replace(phase, duration=phase.duration * factor) if _is_steady(phase) else phase
             for phase in phases
         )
     )
@@ -41,7 +41,7 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
 
     def moved(time: float) -> float:
         phase = min(bisect_right(starts.tolist(), time), len(phases)) - 1
-        pace = 1.0 if phases[phase].drifts else factor
+        pace = factor if _is_steady(phases[phase]) else 1.0
         return float(longer[phase] + (time - starts[phase]) * pace)
 
     expects = tuple(
@@ -54,3 +54,8 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
     )
     allows = tuple(replace(allow, onset=moved(allow.onset)) for allow in scenario.allows)
     return replace(scenario, schedule=stretched, expects=expects, allows=allows)
+
+
+def _is_steady(phase: Phase) -> bool:
+    """A restart is over soon, however long its phase: it keeps its pace, too."""
+    return not phase.changes and not phase.operation.restart

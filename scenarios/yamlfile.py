@@ -140,4 +140,6 @@ def _known(kind: Any, key: str) -> str:
             info = info.item_type
         else:
             info = next(field.type for field in info.fields if field.encode_name == name)
+        if isinstance(info, msgspec.inspect.UnionType):  # a mapping that may be left out
+            info = next(kind for kind in info.types if isinstance(kind, msgspec.inspect.StructType))
     return f"; known: {', '.join(field.encode_name for field in info.fields)}"

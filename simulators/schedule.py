@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.drifts import Drift
+from simulators.operations import NORMAL, Operation
 from target_service.contract import Floats
 
 
@@ -38,12 +39,18 @@ class ActiveDrift:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a scenario: seconds, requests/s, and what drifts meanwhile."""
+    """A stretch of a scenario: seconds, requests/s, what drifts, and how the service is run."""
 
     name: str
     duration: float
     rate: Ramp
     drifts: tuple[ActiveDrift, ...] = ()
+    operation: Operation = NORMAL
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything differs from the reference world, its service included."""
+        return bool(self.drifts) or self.operation.disturbs
 
 
 @dataclass(frozen=True)
@@ -141,11 +148,19 @@ class Schedule:
                 total += np.where(index == number, active.intensity.at(shares), 0.0)
         return list(intensities.items())
 
+    def label_coverage(self, times: Floats, usual: float) -> Floats:
+        """(n,) share of the predictions at (n,) times whose ground truth is ever known."""
+        shares = [
+            usual if phase.operation.label_coverage is None else phase.operation.label_coverage
+            for phase in self.phases
+        ]
+        return np.array(shares)[self._phase_index(times)]
+
     def windows(self) -> tuple[Window, ...]:
-        """The stretches in which anything drifts; adjacent drifting phases make one."""
+        """The stretches in which anything differs; adjacent phases that differ make one."""
         windows: list[Window] = []
         for phase, start, end in zip(self.phases, self.starts, self.starts[1:], strict=False):
-            if not phase.drifts:
+            if not phase.changes:
                 continue
             if windows and windows[-1].end == start:
                 windows[-1] = Window(windows[-1].name, windows[-1].start, float(end))

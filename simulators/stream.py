@@ -44,7 +44,7 @@ class Stream:
     """All requests of a drill.
 
     Attributes:
-        coverage: Share of outcomes that are ever reported.
+        coverage: Share of outcomes that are ever reported, where a phase does not say.
     """
 
     schedule: Schedule
@@ -60,6 +60,7 @@ class Stream:
         for drift, intensity in self.schedule.intensity(due):
             rows = drift.apply(rows, intensity, self.population, rng)
         outcome = (rng.random(BLOCK) < rows.p).astype(np.uint8)
-        labelled = rng.random(BLOCK) < self.coverage
+        coverage = self.schedule.label_coverage(due, self.coverage)
+        labelled = rng.random(BLOCK) < coverage
         count = int(np.searchsorted(due, np.inf))
         return Block(due[:count], rows.x[:count], outcome[:count], labelled[:count])

@@ -222,7 +222,10 @@ def known_keys(path: Path, document: dict[str, Any]) -> set[str]:
     return set(str(caught.value).rpartition("known: ")[2].split(", "))
 
 
-@pytest.mark.parametrize("place", ["", "traffic", "labels", "phases", "drifts", "expect", "allow"])
+@pytest.mark.parametrize(
+    "place",
+    ["", "traffic", "labels", "scrapes", "phases", "canary", "drifts", "expect", "allow"],
+)
 def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place):
     (example,) = (b.text for b in BLOCKS if b.page == "scenarios.md" and b.language == "yaml")
     document = yaml.safe_load(example)
@@ -232,7 +235,9 @@ def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place
         "": [document],
         "traffic": [document["traffic"]],
         "labels": [document["labels"]],
+        "scrapes": [document["scrapes"]],
         "phases": phases,
+        "canary": [phase["canary"] for phase in phases if "canary" in phase],
         "drifts": drifts,
         "expect": document["expect"],
         "allow": document["allow"],

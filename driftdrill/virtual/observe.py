@@ -62,6 +62,8 @@ def record(
     """
     drill = scenario if days is None else stretch(scenario, days)
     schedule = drill.schedule
+    if scenario.is_operated:
+        raise ValueError(f"{scenario.name} is about operations, which are not simulated yet")
     if schedule.duration < SHORTEST_S:
         raise ValueError(f"{scenario.name} lasts under {SHORTEST_S:g}s: too short to scrape twice")
     long = schedule.duration > DAY_S
