@@ -15,6 +15,7 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table
@@ -24,6 +25,7 @@ from driftdrill.suite import Way, chosen, run_suite
 from driftdrill.up import stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, catalogue, find
+from scenarios.target import load_target
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
 
@@ -113,6 +115,9 @@ def run(
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-NAME]"),
     ] = None,
     rules: Rules = None,
+    target: Annotated[
+        Path | None, typer.Option(help="A file that describes a service of your own.")
+    ] = None,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
     if sum((live, virtual, recording is not None)) > 1:
@@ -121,8 +126,11 @@ def run(
         raise UsageError("--days is for --virtual: a live drill takes as long as it takes")
     if bool(names) == bool(recording):
         raise UsageError("name the scenarios to run, or give a recording to --replay")
-    files = tuple(rules or RULES)
+    if target is not None and (virtual or recording):
+        raise UsageError("--target is a service that runs: only a live drill can ask it")
     scenarios = [find(name) for name in names or ()]
+    asked = load_target(target) if target else None
+    files = tuple(rules or (asked.rules if asked else ()) or RULES)
     checks.check_rules(files, speed)
     folders = checks.result_folders(scenarios, out)
     if recording:
@@ -144,6 +152,8 @@ def run(
             ]
         )
     outcomes: list[Outcome] = []
+    if asked:
+        refuse_misfits(asked, scenarios)
     with interruption() as interrupted:
         for scenario, folder in zip(scenarios, folders, strict=True):
             verdict = drill(
@@ -154,6 +164,7 @@ def run(
                 rules=files,
                 interruption=interrupted,
                 console=console,
+                target=asked,
             )
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:
@@ -274,15 +285,35 @@ def show(name: ScenarioName) -> None:
     draw(find(name), console)
 
 
-@app.command(epilog="Example: `driftdrill check my-drill.yaml my-rules.yml`")
+@app.command(
+    epilog="Examples: `driftdrill check my-drill.yaml my-rules.yml`,"
+    " `driftdrill check --target my-service.yaml --probe`"
+)
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Scenario and Prometheus rule files.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario and Prometheus rule files.")
+    ] = None,
     speed: Speed = 60.0,
+    target: Annotated[
+        Path | None, typer.Option(help="A file that describes a service of your own.")
+    ] = None,
+    asks: Annotated[
+        bool, typer.Option("--probe", help="Ask the target for one prediction, and say what came.")
+    ] = False,
 ) -> int:
-    """Validate scenario and rule files; every finding names file, line and key."""
-    bad = [problem for path in files for problem in checks.check_file(path, speed, console)]
+    """Validate scenario, rule and target files; every finding names file, line and key."""
+    if not files and target is None:
+        raise UsageError("name the files to check, or a --target")
+    if asks and target is None:
+        raise UsageError("--probe asks a --target; name one")
+    bad = [problem for path in files or () for problem in checks.check_file(path, speed, console)]
     for problem in bad:
         _complain(problem)
+    if target is not None:
+        described = load_target(target)
+        console.print(Text(f"{target}: a valid target file"), soft_wrap=True)
+        for line in probe(described) if asks else ():
+            console.print(Text(f"  {line}"), soft_wrap=True)
     return USAGE if bad else PASS
 
 

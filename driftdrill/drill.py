@@ -25,6 +25,7 @@ from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.selectors import read_by
 from driftdrill.watch import Settings
 from scenarios.spec import Scenario
+from scenarios.target import Target
 
 RULES = tuple(sorted((PROJECT / "prometheus" / "rules").glob("*.yml")))
 """The shipped rules."""
@@ -39,10 +40,13 @@ def drill(
     rules: tuple[Path, ...],
     interruption: Interruption,
     console: Console,
+    target: Target | None = None,
 ) -> Verdict:
     """Run one drill, say how it went, and write its reports into `out`."""
-    console.print(f"[bold]{scenario.name}[/] live at speed {speed:g}, seed {seed}")
-    settings = Settings(speed, seed, out, rules, artifact(scenario.model), find_tools())
+    at = f" at {target.url}" if target else ""
+    console.print(f"[bold]{scenario.name}[/] live{at} at speed {speed:g}, seed {seed}")
+    served = target or artifact(scenario.model)
+    settings = Settings(speed, seed, out, rules, served, find_tools())
 
     def announce(rig: Rig) -> None:
         console.print(f"  Prometheus    {rig.prometheus_url}  ask it what you like meanwhile")

@@ -95,7 +95,8 @@ def traffic_faults(delivered: Requests, clock: Clock, statuses: Sequence[Status]
             f" ({achieved * clock.speed:.0f} instead of {target * clock.speed:.0f} a real second)"
         )
     if delivered.failed > MAX_FAILED_SHARE * delivered.sent:
-        faults.append(f"{delivered.failed} of {delivered.sent} requests failed")
+        why = f", at last with {statuses[-1].failure}" if statuses[-1].failure else ""
+        faults.append(f"{delivered.failed} of {delivered.sent} requests failed{why}")
     late = max(status.late for status in statuses) * clock.speed
     if late > MAX_GAP_S:
         faults.append(

@@ -19,6 +19,7 @@ from driftdrill.rig.rig import Rig
 from driftdrill.verdict import Observation
 from driftdrill.watch import Settings, Watch
 from scenarios.spec import FOLDER, Scenario
+from scenarios.target import Target
 from scenarios.traffic import GRACE, read_statuses
 
 POLL_S = 0.25
@@ -70,7 +71,7 @@ def _drill(
     ready: Callable[[Rig], None],
 ) -> None:
     """The drill itself, on a rig that whoever calls will stop."""
-    rig.start(watch.settings.model)
+    rig.start(watch.settings.served)
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     locust = _start_locust(rig, watch)
     rig.wait_until_ready()
@@ -114,6 +115,8 @@ def _start_locust(rig: Rig, watch: Watch) -> Process:
         "--loglevel", "WARNING",
         "--only-summary",
     ]  # fmt: skip
+    if isinstance(settings.served, Target):
+        arguments += ["--target-file", str(settings.served.path)]
     return rig.locust(arguments, {})
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from driftdrill.rig import BUILD, PROJECT
-from driftdrill.rig.errors import RigError
+from driftdrill.rig.errors import RigError, UsageError
+from scenarios.worlds import is_own
 
 FOLDER = BUILD / "models"
 
@@ -16,8 +17,13 @@ def artifact(model: str, train: bool = True) -> Path:
     """A model's artifact, trained first when it is missing or older than what it is made from.
 
     Raises:
+        UsageError: The model is the user's own.
         RigError: It is missing and `train` is false, or training failed; with what was said.
     """
+    if is_own(model):
+        raise UsageError(
+            f"{model} describes rows, and no model of ours takes them: name a --target"
+        )
     folder = FOLDER / model
     made = max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
     service = PROJECT / "target_service"

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 
-from simulators.drifts import KINDS, Drift
+from simulators.drifts import Drift
+from simulators.kinds import KINDS
 
 UNKNOWN = "-"
 
@@ -83,12 +84,19 @@ def drift_title(drift: Drift) -> str:
     'covariate-shift: feature income, shift -1'
     """
     kind = _KIND_NAMES.get(type(drift), type(drift).__name__)
-    parameters = {field.name: getattr(drift, field.name) for field in fields(drift)}
-    inside = ", ".join(f"{name} {_plain(value)}" for name, value in parameters.items() if value)
+    # Where it happens comes last.
+    named = sorted(fields(drift), key=lambda field: field.name == "where")
+    inside = ", ".join(
+        f"{field.name} {_plain(value)}"
+        for field in named
+        if (value := getattr(drift, field.name)) not in (field.default, {})
+    )
     return printable(f"{kind}: {inside}" if inside else kind)
 
 
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return " and ".join(f"{key} {_plain(part)}" for key, part in value.items())
+    if isinstance(value, tuple):
+        return " or ".join(map(_plain, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

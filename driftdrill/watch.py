@@ -26,6 +26,7 @@ from driftdrill.text import alert_title
 from driftdrill.verdict import Alert, Curve, Observation, Statistic
 from driftdrill.versions import versions
 from scenarios.spec import Scenario
+from scenarios.target import Target
 from scenarios.traffic import Status
 
 CURVE_POINTS = 240
@@ -45,14 +46,14 @@ class Settings:
         speed: Production seconds per real second.
         out: New or empty folder for everything that the drill leaves.
         rules: Rule files, in production time.
-        model: Artifact that the service serves.
+        served: Artifact that our service serves, or a service that runs elsewhere.
     """
 
     speed: float
     seed: int
     out: Path
     rules: tuple[Path, ...]
-    model: Path
+    served: Path | Target
     tools: Tools
 
 

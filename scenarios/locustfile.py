@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import msgspec
@@ -17,8 +17,11 @@ from locust import FastHttpUser, LoadTestShape, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
+from scenarios.exchange import DRILL_HEADER, Exchange
 from scenarios.spec import catalogue, find
+from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
+from scenarios.worlds import population
 
 USERS = 32
 """Requests that can be under way at once."""
@@ -27,23 +30,19 @@ LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
 """Ground truth is sent in batches, this many production seconds apart."""
 
-HEADERS = {"Content-Type": "application/json"}
 
-traffic: Traffic | None = None
-"""The drill under way; a load generator runs one at a time."""
+class Drill(NamedTuple):
+    """The drill under way."""
 
-
-class _Prediction(msgspec.Struct):
-    score: float
-    token: str
+    traffic: Traffic
+    target: Target
+    exchange: Exchange
 
 
-class _Answer(msgspec.Struct):
-    predictions: list[_Prediction]
-
+drill: Drill | None = None
+"""A load generator runs one at a time."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Applicant(FastHttpUser):
@@ -52,26 +51,26 @@ class Applicant(FastHttpUser):
     @task
     def predict(self) -> None:
         """One request."""
-        arrival = traffic.next_arrival() if traffic else None
-        if traffic is None or arrival is None:
+        arrival = drill.traffic.next_arrival() if drill else None
+        if drill is None or arrival is None:
             gevent.sleep(0.1)
             return
+        traffic, target, exchange = drill
         gevent.sleep(max(arrival.due - time.time(), 0.0))
         sent_at = time.time()
-        body = _encode({"rows": [arrival.row]})
-        token = None
         with self.client.post(
-            "/predict", data=body.decode(), headers=HEADERS, catch_response=True
+            target.predict.path, data=exchange.body(arrival.row).decode(), catch_response=True
         ) as response:
             try:
-                if response.status_code == 200:
-                    token = _decode(response.content).predictions[0].token
-            except (msgspec.DecodeError, IndexError) as error:
-                response.failure(f"answer not understood: {error}")
-        traffic.answered(arrival, sent_at, token)
+                _, token = exchange.read(response.status_code, response.content)
+            except ValueError as error:
+                response.failure(error)
+                traffic.failed_on(arrival, sent_at, str(error))
+            else:
+                traffic.answered(arrival, sent_at, token)
         events.request.fire(
             request_type="SCHED",
-            name="/predict",
+            name=target.predict.path,
             response_time=(time.time() - arrival.due) * 1000,
             response_length=0,
             exception=None,
@@ -87,15 +86,16 @@ class Clerk(FastHttpUser):
     @task
     def feedback(self) -> None:
         """One batch, when there is one."""
-        if traffic is None:
+        if drill is None or drill.target.feedback is None:
             gevent.sleep(0.1)
             return
-        labels = traffic.due_labels(LABEL_BATCH)
+        traffic, told = drill.traffic, drill.target.feedback
+        labels = traffic.due_labels(LABEL_BATCH if told.label is not None else 1)
         if not labels:
             gevent.sleep(LABEL_INTERVAL_S / traffic.speed)
             return
-        body = {"labels": [{"token": label.token, "outcome": label.outcome} for label in labels]}
-        self.client.post("/feedback", data=_encode(body).decode(), headers=HEADERS)
+        body = told.body([(label.token, label.outcome) for label in labels])
+        self.client.post(told.path, data=body.decode())
 
 
 class DrillShape(LoadTestShape):
@@ -103,8 +103,8 @@ class DrillShape(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """(users, users to start a second); None ends the run."""
-        # Locust asks for the first time before `test_start` has made the traffic.
-        if traffic is not None and traffic.finished:
+        # Locust asks for the first time before `test_start` has made the drill.
+        if drill is not None and drill.traffic.finished:
             return None
         return USERS + Clerk.fixed_count, 1000.0
 
@@ -123,6 +123,9 @@ def add_arguments(parser: LocustArgumentParser) -> None:
         "--scenario-file", default="", include_in_web_ui=False, help="a drill of your own"
     )
     parser.add_argument(
+        "--target-file", default="", include_in_web_ui=False, help="a service of your own"
+    )
+    parser.add_argument(
         "--status-file", default="", include_in_web_ui=False, help="where to report progress"
     )
     parser.add_argument(
@@ -138,24 +141,41 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global traffic
+    global drill
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
+    if options.target_file:
+        target = load_target(Path(options.target_file))
+    else:
+        target = shipped_target(environment.host or "", scenario.model)
+    introduce(target, scenario.name)
+    exchange = Exchange(target, population(scenario.model).schema)
     status_file = Path(options.status_file) if options.status_file else None
     if status_file:
         status_file.touch()  # says that this load generator is ready
     t0 = wait_for_start(Path(options.start_file)) if options.start_file else time.time() + 1.0
-    traffic = Traffic(scenario, options.speed, options.seed, t0)
+    drill = Drill(Traffic(scenario, options.speed, options.seed, t0), target, exchange)
     if status_file:
-        gevent.spawn(report, traffic, status_file)
+        gevent.spawn(report, drill.traffic, status_file)
+
+
+def introduce(target: Target, scenario: str) -> None:
+    """Set what users that are yet to start say of themselves: the target's secrets among it."""
+    for user in (Applicant, Clerk):
+        user.default_headers = {
+            "Content-Type": "application/json",
+            DRILL_HEADER: scenario,
+            **target.headers,
+        }
+        user.ssl_context_factory = staticmethod(target.tls.context)
 
 
 def end(environment: Environment, **_: Any) -> None:
     """Say how it ended, and forget the drill: the next one draws its own."""
-    global traffic
-    if traffic and _options(environment).status_file:
-        write_status(traffic, Path(_options(environment).status_file))
-    traffic = None
+    global drill
+    if drill and _options(environment).status_file:
+        write_status(drill.traffic, Path(_options(environment).status_file))
+    drill = None
 
 
 def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
@@ -172,7 +192,7 @@ def wait_for_start(path: Path) -> float:
 
 def report(reported: Traffic, path: Path) -> None:
     """Append a status line twice a second until the drill ends."""
-    while traffic is reported:
+    while drill is not None and drill.traffic is reported:
         write_status(reported, path)
         gevent.sleep(0.5)
 

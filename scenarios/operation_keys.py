@@ -5,18 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import msgspec
-
+from scenarios.values import Number, Strict, require
 from scenarios.yamlfile import Located
 from simulators.fleet import MAX_REPLICAS
 from simulators.operations import Canary, Operation
 from target_service.builds import BUILDS, USUAL
-
-Number = int | float
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A mapping in a scenario file: no key but those that are named."""
 
 
 class CanaryKeys(Strict, frozen=True):
@@ -62,7 +55,7 @@ def operation(source: Located, key: str, raw: OperationKeys) -> Operation:
         with source.at(f"{key}.replicas"):
             check_replicas(raw.replicas)
     with source.at(f"{key}.down"):
-        _require(raw.down >= 0, "expected a number of replicas")
+        require(raw.down >= 0, "expected a number of replicas")
     with source.at(f"{key}.build"):
         _known(raw.build)
     canary = None
@@ -74,7 +67,7 @@ def operation(source: Located, key: str, raw: OperationKeys) -> Operation:
     if raw.labels is not None:
         coverage = share(source, f"{key}.labels.coverage", raw.labels.coverage)
     with source.at(f"{key}.scan"):
-        _require(0 <= raw.scan < math.inf, "expected hostile requests/s, not negative")
+        require(0 <= raw.scan < math.inf, "expected hostile requests/s, not negative")
     return Operation(
         replicas=raw.replicas,
         down=raw.down,
@@ -88,20 +81,15 @@ def operation(source: Located, key: str, raw: OperationKeys) -> Operation:
 
 def check_replicas(count: int) -> None:
     """ValueError unless a service may have so many replicas."""
-    _require(1 <= count <= MAX_REPLICAS, f"expected 1 to {MAX_REPLICAS} replicas, got {count}")
+    require(1 <= count <= MAX_REPLICAS, f"expected 1 to {MAX_REPLICAS} replicas, got {count}")
 
 
 def share(source: Located, key: str, value: Number) -> float:
     """A share from 0 to 1; BadFileError, naming the key, where it is none."""
     with source.at(key):
-        _require(0 <= value <= 1, "expected a share from 0 to 1")
+        require(0 <= value <= 1, "expected a share from 0 to 1")
     return float(value)
 
 
 def _known(build: str) -> None:
-    _require(build in BUILDS, f"no build {build!r}; known: {', '.join(BUILDS)}")
-
-
-def _require(condition: object, problem: str) -> None:
-    if not condition:
-        raise ValueError(problem)
+    require(build in BUILDS, f"no build {build!r}; known: {', '.join(BUILDS)}")

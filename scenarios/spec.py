@@ -5,30 +5,23 @@ Every duration and rate in a file is production time; a live drill scales them a
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from scenarios.operation_keys import (
-    OperationKeys,
-    ScrapeKeys,
-    Strict,
-    check_replicas,
-    operation,
-    share,
-)
-from scenarios.worlds import population
+from scenarios.changes import read_drift
+from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
+from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
+from scenarios.worlds import named, population
 from scenarios.yamlfile import Located, read_yaml
-from simulators.drifts import KINDS
 from simulators.fleet import Fleet
 from simulators.population import Population
-from simulators.schedule import ActiveDrift, Phase, Ramp, Schedule
+from simulators.schedule import Phase, Ramp, Schedule
 from simulators.stream import Stream
 from target_service.builds import USUAL
 
@@ -36,15 +29,7 @@ FOLDER = Path(__file__).parent
 CATALOGUE = FOLDER / "catalogue"
 
 MAX_DURATION_S = 366 * 86_400.0
-MAX_SIZE = 1e6
-"""Standard deviations, or log-odds, by which a drift may move: what lies beyond is a typing error,
-and a value that a service need not take."""
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_DURATION = re.compile(r"([0-9]+)(ms|[smhdw])")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-Number = int | float
 
 
 @dataclass(frozen=True)
@@ -142,7 +127,8 @@ class Scenario:
 
 
 class _Traffic(Strict, frozen=True):
-    rate: Number | tuple[Number, Number]
+    rate: Line
+    season: SeasonFile = SeasonFile()
 
 
 class _Labels(Strict, frozen=True):
@@ -153,7 +139,7 @@ class _Labels(Strict, frozen=True):
 class _Phase(OperationKeys, frozen=True, kw_only=True):
     name: str
     duration: str
-    rate: Number | tuple[Number, Number] | None = None
+    rate: Line | None = None
     drifts: tuple[dict[str, Any], ...] = ()
 
 
@@ -187,50 +173,41 @@ class _File(Strict, frozen=True):
 # --- Reading it -----------------------------------------------------------------------------------
 
 
-def duration(text: str) -> float:
-    """Seconds of a Prometheus duration.
-
-    >>> duration("1h30m")
-    5400.0
-    """
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"expected a duration such as 90s, 30m or 1h30m, got {text!r}")
-    return sum(int(number) * _UNITS[unit] for number, unit in parts)
-
-
 def load(path: Path) -> Scenario:
     """Read one scenario file; BadFileError, naming file, line and key, where it does not fit."""
     source = read_yaml(path)
     file = source.convert(_File)
     with source.at("name"):
-        _require(_NAME.fullmatch(file.name), f"expected words-joined-by-dashes, got {file.name!r}")
+        require(_NAME.fullmatch(file.name), f"expected words-joined-by-dashes, got {file.name!r}")
     with source.at("summary"):
-        _require(file.summary.strip(), "expected a sentence or two on what happens in the world")
+        require(file.summary.strip(), "expected a sentence or two on what happens in the world")
     with source.at("model"):
-        world = population(file.model)
+        model = named(file.model, path.parent)
+        world = population(model)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
     with source.at("replicas"):
         check_replicas(file.replicas)
     with source.at("traffic.rate"):
-        rate = _ramp(file.traffic.rate)
+        rate = ramp(file.traffic.rate)
     with source.at("phases"):
-        _require(file.phases, "expected at least one phase")
+        require(file.phases, "expected at least one phase")
     phases = [_phase(source, i, raw, rate, world) for i, raw in enumerate(file.phases)]
     names = [phase.name for phase in phases]
     for i, name in enumerate(names):
         with source.at(f"phases[{i}].name"):
-            _require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
-    schedule = Schedule(tuple(phases))
+            require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
+    with source.at("traffic.season"):
+        season = file.traffic.season.read()
+    schedule = Schedule(tuple(phases), season)
     with source.at("phases"):
-        _require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
+        require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):
-        _require(schedule.total_arrivals, "expected some traffic in some phase")
+        require(schedule.total_arrivals, "expected some traffic in some phase")
     scenario = Scenario(
         name=file.name,
         summary=" ".join(file.summary.split()),
-        model=file.model,
+        model=model,
         schedule=schedule,
         label_delay=delay,
         label_coverage=share(source, "labels.coverage", file.labels.coverage),
@@ -241,7 +218,7 @@ def load(path: Path) -> Scenario:
         lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),
     )
     with source.at("phases"):
-        _require(scenario.fleet.lives, "expected a replica that runs in some phase")
+        require(scenario.fleet.lives, "expected a replica that runs in some phase")
     return scenario
 
 
@@ -261,59 +238,19 @@ def find(name: str) -> Scenario:
     raise ValueError(f"no scenario {name!r}; known: {known}; or give the path of a .yaml file")
 
 
-def _require(condition: object, problem: str) -> None:
-    if not condition:
-        raise ValueError(problem)
-
-
-def _ramp(value: Number | tuple[Number, Number]) -> Ramp:
-    start, end = value if isinstance(value, tuple) else (value, value)
-    if not (0 <= start < math.inf and 0 <= end < math.inf):
-        raise ValueError(f"expected finite numbers, not negative, got {value}")
-    return Ramp(float(start), float(end))
-
-
 def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) -> Phase:
     key = f"phases[{i}]"
     with source.at(f"{key}.duration"):
         seconds = duration(raw.duration)
-        _require(seconds > 0, "expected more than nothing")
+        require(seconds > 0, "expected more than nothing")
     if raw.rate is not None:
         with source.at(f"{key}.rate"):
-            rate = _ramp(raw.rate)
+            rate = ramp(raw.rate)
     drifts = tuple(
-        _drift(source, f"{key}.drifts[{j}]", dict(drift), world)
+        read_drift(source, f"{key}.drifts[{j}]", dict(drift), world)
         for j, drift in enumerate(raw.drifts)
     )
     return Phase(raw.name, seconds, rate, drifts, operation(source, key, raw))
-
-
-def _drift(source: Located, key: str, raw: dict[str, Any], world: Population) -> ActiveDrift:
-    known = ", ".join(KINDS)
-    with source.at(f"{key}.kind"):
-        _require("kind" in raw, f"missing; known: {known}")
-        kind = KINDS.get(str(raw.pop("kind")))
-        if kind is None:
-            raise ValueError(f"no such drift; known: {known}")
-    with source.at(f"{key}.intensity"):
-        intensity = _ramp(
-            msgspec.convert(raw.pop("intensity", 1.0), Number | tuple[Number, Number])
-        )
-        _require(max(intensity.start, intensity.end) <= 1, "expected shares from 0 to 1")
-    takes = {field.name for field in fields(kind)}
-    for name in raw:
-        with source.at(f"{key}.{name}"):
-            _require(
-                name in takes, f"unknown key; known: kind, intensity, {', '.join(sorted(takes))}"
-            )
-        for inner, value in raw[name].items() if isinstance(raw[name], dict) else [("", raw[name])]:
-            with source.at(f"{key}.{name}.{inner}".rstrip(".")):
-                if isinstance(value, int | float):
-                    _require(abs(value) <= MAX_SIZE, f"expected a number up to {MAX_SIZE:g}")
-    with source.at(key):
-        drift = msgspec.convert(raw, kind)
-        drift.check(world)
-    return ActiveDrift(drift, intensity)
 
 
 def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect:
@@ -323,7 +260,7 @@ def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect
             onset = schedule.phase_start(raw.after)
         else:
             windows = schedule.windows()
-            _require(windows, "no phase drifts, so name the phase that the alert is to find")
+            require(windows, "no phase drifts, so name the phase that the alert is to find")
             onset = windows[0].start
     within = _deadline(source, f"{key}.within", raw.within, schedule.duration - onset)
     resolve = None
@@ -332,14 +269,14 @@ def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect
         left = schedule.duration - end
         resolve = Resolve(end, _deadline(source, f"{key}.resolves", raw.resolves, left))
     with source.at(f"{key}.alert"):
-        _require(raw.alert, "expected an alert's name")
+        require(raw.alert, "expected an alert's name")
     return Expect(raw.alert, raw.labels, onset, within, resolve)
 
 
 def _allow(source: Located, i: int, raw: _Allow, schedule: Schedule) -> Allow:
     key = f"allow[{i}]"
     with source.at(f"{key}.alert"):
-        _require(raw.alert, "expected an alert's name")
+        require(raw.alert, "expected an alert's name")
     with source.at(f"{key}.after"):
         if raw.after is not None:
             return Allow(raw.alert, raw.labels, schedule.phase_start(raw.after))
@@ -351,7 +288,7 @@ def _deadline(source: Located, key: str, text: str, left: float) -> float:
     """Seconds of a deadline that must come before the scenario ends, in `left` seconds."""
     with source.at(key):
         seconds = duration(text)
-        _require(0 < seconds <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
+        require(0 < seconds <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
     return seconds
 
 

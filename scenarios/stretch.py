@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from scenarios.spec import Scenario
-from simulators.schedule import Phase, Schedule
+from simulators.schedule import Phase
 
 DAY_S = 86_400.0
 
@@ -31,11 +31,12 @@ def stretch(scenario: Scenario, days: float) -> Scenario:
             f" of {days:g}"
         )
     factor = left / steady
-    stretched = Schedule(
-        tuple(
+    stretched = replace(
+        scenario.schedule,
+        phases=tuple(
             replace(phase, duration=phase.duration * factor) if _is_steady(phase) else phase
             for phase in phases
-        )
+        ),
     )
     starts, longer = scenario.schedule.starts, stretched.starts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,19 +18,24 @@ from scenarios.spec import Scenario
 
 
 class Arrival(NamedTuple):
-    """A request that is due, in seconds of the real clock, and the outcome it will have."""
+    """A request that is due, in seconds of the real clock, and the outcome it will have.
+
+    Attributes:
+        delay: Production seconds until the outcome is known.
+    """
 
     due: float
     row: dict[str, Any]
     outcome: int
     labelled: bool
+    delay: float
 
 
 class Label(NamedTuple):
     """Ground truth that becomes known at `due`, in seconds of the real clock."""
 
     due: float
-    token: str
+    token: Any
     outcome: int
 
 
@@ -42,6 +48,7 @@ class Status(msgspec.Struct, frozen=True):
         sent: Predictions asked for and answered, or failed.
         failed: Those of them that failed.
         late: The longest that any of them was sent after it was due, real seconds.
+        failure: Why the last one failed that did.
     """
 
     t0: float
@@ -50,6 +57,7 @@ class Status(msgspec.Struct, frozen=True):
     sent: int
     failed: int
     late: float
+    failure: str = ""
 
 
 @dataclass
@@ -72,9 +80,10 @@ class Traffic:
         self._stream = self.scenario.stream(self.seed)
         self._arrivals: deque[Arrival] = deque()
         self._next_block = 0
-        self._labels: deque[Label] = deque()
+        self._labels: list[tuple[float, int, Label]] = []  # a heap; no two have the same number
         self.sent = self.failed = 0
         self.late = 0.0
+        self.failure = ""
 
     @property
     def elapsed(self) -> float:
@@ -91,34 +100,40 @@ class Traffic:
         if not self._arrivals:
             block = self._stream.block(self._next_block)
             self._next_block += 1
+            same = [self.scenario.label_delay] * len(block)
             self._arrivals.extend(
-                Arrival(self.t0 + due / self.speed, row, outcome, labelled)
-                for due, row, outcome, labelled in zip(
+                Arrival(self.t0 + due / self.speed, row, outcome, labelled, delay)
+                for due, row, outcome, labelled, delay in zip(
                     block.due.tolist(),
                     self._stream.population.schema.decode(block.x),
                     block.outcome.tolist(),
                     block.labelled.tolist(),
+                    same if block.delay is None else block.delay.tolist(),
                     strict=True,
                 )
             )
         return self._arrivals.popleft() if self._arrivals else None
 
-    def answered(self, arrival: Arrival, sent_at: float, token: str | None) -> None:
-        """Count a request that was sent; without a token it failed."""
+    def failed_on(self, arrival: Arrival, sent_at: float, why: str) -> None:
+        """Count a request that brought no prediction."""
+        self.answered(arrival, sent_at, None)
+        self.failed += 1
+        self.failure = why
+
+    def answered(self, arrival: Arrival, sent_at: float, token: Any) -> None:
+        """Count a request that was sent; its outcome is told later where a token names it."""
         self.sent += 1
         self.late = max(self.late, sent_at - arrival.due)
-        if token is None:
-            self.failed += 1
-        elif arrival.labelled:
-            delay = self.scenario.label_delay / self.speed
-            self._labels.append(Label(arrival.due + delay, token, arrival.outcome))
+        if token is not None and arrival.labelled:
+            label = Label(arrival.due + arrival.delay / self.speed, token, arrival.outcome)
+            heappush(self._labels, (label.due, self.sent, label))
 
     def due_labels(self, limit: int) -> list[Label]:
         """Up to `limit` outcomes that have become known, each handed out once."""
         now = time.time()
         labels: list[Label] = []
-        while self._labels and self._labels[0].due <= now and len(labels) < limit:
-            labels.append(self._labels.popleft())
+        while self._labels and self._labels[0][0] <= now and len(labels) < limit:
+            labels.append(heappop(self._labels)[2])
         return labels
 
     @property
@@ -130,7 +145,9 @@ class Traffic:
     def status(self) -> Status:
         """The counts so far."""
         due = self.scenario.schedule.arrivals_until(self.elapsed * self.speed)
-        return Status(self.t0, self.elapsed, int(due), self.sent, self.failed, self.late)
+        return Status(
+            self.t0, self.elapsed, int(due), self.sent, self.failed, self.late, self.failure
+        )
 
 
 GRACE = 2.0

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from target_service.contract import Dataset, Feature, Floats, Schema
 
@@ -34,14 +35,21 @@ class Population(Protocol):
     def schema(self) -> Schema:
         """The columns of the rows."""
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
-        """`count` independent rows of the reference world."""
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
+        """`count` rows of the reference world, the first of which is a drill's number `first`."""
 
     def mean(self, feature: str) -> float:
         """The reference mean of a numeric feature."""
 
     def sd(self, feature: str) -> float:
         """The reference standard deviation of a numeric feature."""
+
+    @property
+    def prior(self) -> float:
+        """P(y=1) in the reference world."""
+
+    def risk(self, share: float) -> float:
+        """The P(y=1|x) that a share of the rows stays at or below."""
 
     def with_inputs(self, rows: Rows, x: Floats) -> Rows:
         """The rows with inputs `x` (n, d), under an unchanged P(y|x)."""
@@ -122,8 +130,9 @@ class SyntheticPopulation:
             segment=self.segment,
         )
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
         """`count` independent rows."""
+        del first  # no row depends on its number
         z = rng.standard_normal((count, len(self.numeric))) @ self._mixing.T
         columns = [
             np.round(n.floor + n.median * np.exp(n.spread * z[:, i]), n.decimals)
@@ -143,6 +152,15 @@ class SyntheticPopulation:
     def sd(self, feature: str) -> float:
         """The standard deviation of a numeric feature."""
         return self._numeric(feature).sd
+
+    @property
+    def prior(self) -> float:
+        """P(y=1), of a sample: right to 0.0006, one standard deviation."""
+        return float(self._known_p.mean())
+
+    def risk(self, share: float) -> float:
+        """A quantile of P(y=1|x), of the same sample."""
+        return float(np.quantile(self._known_p, share))
 
     def with_inputs(self, rows: Rows, x: Floats) -> Rows:
         """The rows with other inputs; where inputs moved, so does the probability.
@@ -164,6 +182,10 @@ class SyntheticPopulation:
         raise ValueError(f"no numeric feature {feature!r}; known: {known}")
 
     @cached_property
+    def _known_p(self) -> Floats:
+        return self.draw(np.random.default_rng(0), 1 << 16).p
+
+    @cached_property
     def _mixing(self) -> Floats:
         names = [n.name for n in self.numeric]
         correlation = np.eye(len(names))
@@ -182,21 +204,50 @@ class SyntheticPopulation:
         return total
 
 
+_NO_CONCEPT = "P(y|x) of recorded data is not known, so nothing can be made of it"
+
+
 @dataclass(frozen=True, eq=False)
 class RecordedPopulation:
-    """Rows drawn with replacement from a data set; their outcomes are what was recorded."""
+    """Rows of a data set, drawn with replacement; their outcomes are what was recorded.
+
+    Attributes:
+        in_order: Replay the rows instead, from first to last and again.
+        outcomes_known: Whether the data set's outcomes mean anything.
+        delays_known: Whether its outcomes came with delays of their own.
+    """
 
     dataset: Dataset
+    in_order: bool = False
+    outcomes_known: bool = True
+    delays_known: bool = False
 
     @property
     def schema(self) -> Schema:
         """The data set's columns."""
         return self.dataset.schema
 
-    def draw(self, rng: np.random.Generator, count: int) -> Rows:
-        """`count` independent rows."""
-        chosen = rng.integers(len(self.dataset), size=count)
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
+        """`count` rows: independent ones, or those from number `first` on."""
+        chosen = self._chosen(rng, count, first)
         return Rows(self.dataset.x[chosen], self.dataset.outcome[chosen].astype(np.float64))
+
+    def delays(self, rng: np.random.Generator, count: int, first: int) -> Floats:
+        """(count,) seconds until the outcomes of those rows that `draw` gave.
+
+        Args:
+            rng: In the state in which `draw` got it.
+            count: As given to `draw`.
+            first: As given to `draw`.
+        """
+        chosen = self._chosen(rng, count, first)
+        waited: Floats = (self.dataset.known - self.dataset.time)[chosen].astype(np.float64)
+        return waited
+
+    def _chosen(self, rng: np.random.Generator, count: int, first: int) -> NDArray[np.int64]:
+        if self.in_order:
+            return np.arange(first, first + count) % len(self.dataset)
+        return rng.integers(len(self.dataset), size=count)
 
     def mean(self, feature: str) -> float:
         """The mean of a numeric feature over the data set."""
@@ -206,6 +257,16 @@ class RecordedPopulation:
         """The standard deviation of a numeric feature over the data set."""
         return float(np.nanstd(self._column(feature)))
 
+    @property
+    def prior(self) -> float:
+        """The share of outcome 1 in the data set."""
+        return float(self.dataset.outcome.mean())
+
+    def risk(self, share: float) -> float:
+        """Unknown; see `log_odds`."""
+        del share
+        raise ValueError(_NO_CONCEPT)
+
     def with_inputs(self, rows: Rows, x: Floats) -> Rows:
         """The rows with other inputs and their recorded outcomes."""
         return Rows(x, rows.p)
@@ -213,7 +274,7 @@ class RecordedPopulation:
     def log_odds(self, rows: Rows) -> Floats:
         """Unknown: a record says what came true, not how likely it was."""
         del rows
-        raise ValueError("P(y|x) of recorded data is not known, so its concept cannot be moved")
+        raise ValueError(_NO_CONCEPT)
 
     def _column(self, feature: str) -> Floats:
         column = self.schema.index(feature)

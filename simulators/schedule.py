@@ -29,12 +29,44 @@ class Ramp:
         return self.start + (self.end - self.start) * share
 
 
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Season:
+    """A factor for each hour of a day or of a week, again and again; one number is no season.
+
+    Hour 0 begins with the schedule.
+
+    >>> Season((0.5, 2.0)).at(np.array([0.0, 3599.0, 3600.0, 7200.0]))
+    array([0.5, 0.5, 2. , 0.5])
+    """
+
+    factors: tuple[float, ...] = (1.0,)
+
+    def at(self, times: Floats) -> Floats:
+        """(n,) factors at (n,) seconds."""
+        # Requests past the schedule's end are due at infinity.
+        into = np.where(np.isfinite(times), times, 0.0) % (HOUR_S * len(self.factors))
+        return np.array(self.factors)[(into // HOUR_S).astype(np.intp)]
+
+
+ALWAYS = Season()
+
+
 @dataclass(frozen=True)
 class ActiveDrift:
-    """A drift and the share of rows that it affects, over one phase."""
+    """A drift and the share of rows that it affects, over one phase.
+
+    Attributes:
+        season: What the intensity is multiplied by, hour by hour.
+        harmless: Whether it is part of the ordinary world, so that no alert is to find it.
+    """
 
     drift: Drift
     intensity: Ramp
+    season: Season = ALWAYS
+    harmless: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,8 +81,8 @@ class Phase:
 
     @property
     def changes(self) -> bool:
-        """Whether anything differs from the reference world, its service included."""
-        return bool(self.drifts) or self.operation.disturbs
+        """Whether anything differs from the ordinary world, its service included."""
+        return any(not active.harmless for active in self.drifts) or self.operation.disturbs
 
 
 @dataclass(frozen=True)
@@ -64,9 +96,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The phases of a scenario, one after the other."""
+    """The phases of a scenario, one after the other.
+
+    Attributes:
+        season: What the rate of every phase is multiplied by, hour by hour.
+    """
 
     phases: tuple[Phase, ...]
+    season: Season = ALWAYS
 
     @cached_property
     def starts(self) -> Floats:
@@ -79,14 +116,30 @@ class Schedule:
         return float(self.starts[-1])
 
     @cached_property
-    def _arrivals_at_starts(self) -> Floats:
-        means = [phase.duration * (phase.rate.start + phase.rate.end) / 2 for phase in self.phases]
-        return np.concatenate([[0.0], np.cumsum(means)])
+    def cuts(self) -> Floats:
+        """Ascending seconds, first and last included, between which all moves linearly."""
+        seasons = [self.season, *(drift.season for p in self.phases for drift in p.drifts)]
+        if all(len(season.factors) == 1 for season in seasons):
+            return self.starts
+        return np.unique(np.concatenate([self.starts, np.arange(0.0, self.duration, HOUR_S)]))
+
+    @cached_property
+    def _rates(self) -> tuple[Floats, Floats]:
+        """Requests/s at the start and at the end of each stretch between two cuts."""
+        starts, ends = self.cuts[:-1], self.cuts[1:]
+        index, season = self._phase_index(starts), self.season.at((starts + ends) / 2)
+        first, last = (self._ramp_at(times, index) * season for times in (starts, ends))
+        return first, last
+
+    @cached_property
+    def _arrivals_at_cuts(self) -> Floats:
+        first, last = self._rates
+        return np.concatenate([[0.0], np.cumsum(np.diff(self.cuts) * (first + last) / 2)])
 
     @property
     def total_arrivals(self) -> int:
         """Requests due over the whole schedule."""
-        return int(np.ceil(self._arrivals_at_starts[-1] - 1e-9))
+        return int(np.ceil(self._arrivals_at_cuts[-1] - 1e-9))
 
     def phase_at(self, elapsed: float) -> Phase:
         """The phase at a time; the last one from its start on."""
@@ -101,19 +154,17 @@ class Schedule:
 
     def rate_at(self, elapsed: Floats) -> Floats:
         """(n,) requests/s at (n,) times; 0 outside the schedule."""
-        index = self._phase_index(elapsed)
-        share = self._share(elapsed, index)
-        rates = np.choose(index, [phase.rate.at(share) for phase in self.phases])
+        rates = self._ramp_at(elapsed, self._phase_index(elapsed)) * self.season.at(elapsed)
         return np.where((elapsed >= 0) & (elapsed < self.duration), rates, 0.0)
 
     def arrivals_until(self, elapsed: float) -> float:
         """Requests due in [0, elapsed): the integral of the rate."""
         time = min(max(elapsed, 0.0), self.duration)
-        index = int(self._phase_index(np.array([time]))[0])
-        phase, into = self.phases[index], time - self.starts[index]
-        rate = phase.rate.at(np.array(into / phase.duration))
-        mean_rate = (phase.rate.start + float(rate)) / 2
-        return float(self._arrivals_at_starts[index] + into * mean_rate)
+        i = min(int(np.searchsorted(self.cuts, time, side="right")) - 1, len(self.cuts) - 2)
+        into, length = time - self.cuts[i], self.cuts[i + 1] - self.cuts[i]
+        first, last = (rates[i] for rates in self._rates)
+        mean_rate = first + (last - first) * into / length / 2
+        return float(self._arrivals_at_cuts[i] + into * mean_rate)
 
     def arrival_times(self, first: int, count: int) -> Floats:
         """Seconds at which requests number `first` to `first + count - 1` are due.
@@ -125,28 +176,32 @@ class Schedule:
         array([0. , 0.5, 1. , 1.5])
         """
         numbers = np.arange(first, first + count, dtype=np.float64)
-        ends = self._arrivals_at_starts
-        index = np.clip(np.searchsorted(ends, numbers, side="right") - 1, 0, len(self.phases) - 1)
-        rate = np.array([phase.rate.start for phase in self.phases])[index]
-        slope = np.array([(p.rate.end - p.rate.start) / p.duration for p in self.phases])[index]
+        ends, (starting, ending) = self._arrivals_at_cuts, self._rates
+        index = np.clip(np.searchsorted(ends, numbers, side="right") - 1, 0, len(starting) - 1)
+        rate = starting[index]
+        slope = ((ending - starting) / np.diff(self.cuts))[index]
         due = numbers - ends[index]
         # Solve rate·t + slope·t²/2 = due for t, in the form that is stable at slope 0.
         root = np.sqrt(np.maximum(rate**2 + 2 * slope * due, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
             into = np.where(due > 0, 2 * due / (rate + root), 0.0)
-        times: Floats = np.where(numbers < ends[-1] - 1e-9, self.starts[index] + into, np.inf)
+        times: Floats = np.where(numbers < ends[-1] - 1e-9, self.cuts[index] + into, np.inf)
         return times
 
     def intensity(self, times: Floats) -> list[tuple[Drift, Floats]]:
-        """Each drift of the schedule with the (n,) share of rows that it affects at (n,) times."""
+        """Each drift with the (n,) share of rows that it affects at (n,) times.
+
+        They are in the order in which they apply: by stage, then as the phases name them.
+        """
         index = self._phase_index(times)
         shares = self._share(times, index)
         intensities: dict[Drift, Floats] = {}
         for number, phase in enumerate(self.phases):
             for active in phase.drifts:
                 total = intensities.setdefault(active.drift, np.zeros(len(times)))
-                total += np.where(index == number, active.intensity.at(shares), 0.0)
-        return list(intensities.items())
+                now = active.intensity.at(shares) * active.season.at(times)
+                total += np.where(index == number, now, 0.0)
+        return sorted(intensities.items(), key=lambda item: item[0].stage)
 
     def label_coverage(self, times: Floats, usual: float) -> Floats:
         """(n,) share of the predictions at (n,) times whose ground truth is ever known."""
@@ -167,6 +222,15 @@ class Schedule:
             else:
                 windows.append(Window(phase.name, float(start), float(end)))
         return tuple(windows)
+
+    def _ramp_at(self, times: Floats, index: NDArray[np.intp]) -> Floats:
+        """(n,) requests/s, but for the season, at (n,) times of (n,) phases."""
+        first, last = (
+            np.array([getattr(phase.rate, end) for phase in self.phases])[index]
+            for end in ("start", "end")
+        )
+        rates: Floats = first + (last - first) * self._share(times, index)
+        return rates
 
     def _phase_index(self, times: Floats) -> NDArray[np.intp]:
         found = np.searchsorted(self.starts, times, side="right") - 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.population import Population
+from simulators.population import Population, RecordedPopulation
 from simulators.schedule import Schedule
 from target_service.contract import Floats
 
@@ -28,12 +28,14 @@ class Block:
         x: (n, d) inputs, encoded as `Schema` says.
         outcome: (n,) what comes true, 0 or 1.
         labelled: (n,) whether its outcome is ever reported.
+        delay: (n,) seconds until it is; None where all outcomes take as long.
     """
 
     due: Floats
     x: Floats
     outcome: NDArray[np.uint8]
     labelled: NDArray[np.bool_]
+    delay: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.due)
@@ -56,11 +58,26 @@ class Stream:
         """Requests `number * BLOCK` and on; fewer than `BLOCK`, or none, at the schedule's end."""
         rng = np.random.default_rng([self.seed, number])
         due = self.schedule.arrival_times(number * BLOCK, BLOCK)
-        rows = self.population.draw(rng, BLOCK)
+        rows = self.population.draw(rng, BLOCK, number * BLOCK)
         for drift, intensity in self.schedule.intensity(due):
             rows = drift.apply(rows, intensity, self.population, rng)
         outcome = (rng.random(BLOCK) < rows.p).astype(np.uint8)
         coverage = self.schedule.label_coverage(due, self.coverage)
         labelled = rng.random(BLOCK) < coverage
         count = int(np.searchsorted(due, np.inf))
-        return Block(due[:count], rows.x[:count], outcome[:count], labelled[:count])
+        if isinstance(self.population, RecordedPopulation) and not self.population.outcomes_known:
+            labelled[:] = False
+        delay = self._delays(number)
+        return Block(
+            due[:count],
+            rows.x[:count],
+            outcome[:count],
+            labelled[:count],
+            None if delay is None else delay[:count],
+        )
+
+    def _delays(self, number: int) -> Floats | None:
+        if not isinstance(self.population, RecordedPopulation) or not self.population.delays_known:
+            return None
+        rng = np.random.default_rng([self.seed, number])
+        return self.population.delays(rng, BLOCK, number * BLOCK)

@@ -96,6 +96,9 @@ UNMATCHED = "unmatched"
 OTHER = "other"
 """The `category` of every value that the reference data did not hold."""
 
+UNSEEN = "unseen"
+"""The name under which simulated rows send a category that the reference data did not hold."""
+
 MAX_BATCH = 1000
 """Rows in one `/predict`, outcomes in one `/feedback`."""
 
@@ -216,7 +219,7 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
         for feature, column in zip(self.features, x.T, strict=True):
             values: list[Any] = column.tolist()
             if feature.categories:
-                names = (*feature.categories, "unseen")
+                names = (*feature.categories, UNSEEN)
                 values = [None if v != v else names[int(v)] for v in values]
             elif np.isnan(column).any():
                 values = [None if v != v else v for v in values]

@@ -15,9 +15,12 @@ from typer.main import get_command
 from driftdrill import checks
 from driftdrill.cli import app
 from driftdrill.rig.tools import find_tools
+from scenarios.presets import PRESETS
+from scenarios.rowsfile import load_rows
 from scenarios.spec import find, load
+from scenarios.target import load_target
 from scenarios.yamlfile import BadFileError
-from simulators.drifts import KINDS
+from simulators.kinds import KINDS
 from target_service.contract import METRICS
 
 PROJECT = Path(__file__).parents[1]
@@ -116,7 +119,11 @@ def promtool_help(promtool: str, arguments: list[str]) -> str:
 
 @pytest.mark.parametrize(
     "words",
-    [w for w in shell_lines() if w[0] == "driftdrill" and w[1] in {"list", "show", "check"}],
+    [
+        w
+        for w in shell_lines()
+        if w[0] == "driftdrill" and w[1] in {"list", "show", "check"} and "--probe" not in w
+    ],
     ids=shlex.join,
 )
 def test_every_command_that_starts_no_server_runs_on_the_files_of_the_docs(tmp_path, words):
@@ -152,11 +159,21 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("block", of("yaml"))
-def test_every_yaml_example_is_a_valid_scenario_or_rule_file(tmp_path, block):
+def test_every_yaml_example_is_a_valid_scenario_rule_or_target_file(tmp_path, monkeypatch, block):
+    monkeypatch.setenv("SCORER_TOKEN", "secret")
     path = tmp_path / "example.yml"
     path.write_text(block.text)
-    if "groups" in yaml.safe_load(block.text):
+    document = yaml.safe_load(block.text)
+    if "groups" in document:
         checks.check_rules([path], 60)
+    elif "url" in document:
+        assert load_target(path).predict
+    elif "rows" in document:
+        header = [document["outcome"], document["delay"], *document["features"]]
+        (tmp_path / document["rows"]).write_text(
+            ",".join(header) + "\n1,90d" + ",1" * (len(header) - 2)
+        )
+        assert load_rows(path).dataset.schema.names == tuple(document["features"])
     else:
         assert load(path).expects
 
@@ -256,6 +273,33 @@ def test_every_key_of_a_scenario_is_explained_and_in_the_example(tmp_path, place
 def test_every_kind_of_drift_is_explained():
     explained = re.findall(r"^\*\*`([\w-]+)`\*\*", page("scenarios.md"), re.M)
     assert set(explained) == set(KINDS)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_explained(preset):
+    assert f"| `{preset}` |" in page("targets.md")
+
+
+@pytest.mark.parametrize("place", ["", "predict", "feedback", "tls"])
+def test_every_key_of_a_target_is_explained(tmp_path, place):
+    document: dict[str, Any] = {"url": "http://127.0.0.1:1", "model": "credit"}
+    nonsense = {"path": "/x", "request": "{*row}", "nonsense": 1}
+    document |= {place: nonsense if place == "feedback" else {"nonsense": 1}} if place else nonsense
+    (tmp_path / "target.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(BadFileError) as caught:
+        load_target(tmp_path / "target.yaml")
+    keys = str(caught.value).rpartition("known: ")[2].split(", ")
+    rows = {row[0].strip("`") for row in table_rows(page("targets.md"))}
+    leaves = {f"{place}.{key}".lstrip(".") for key in keys} - {"predict", "feedback", "tls"}
+    assert leaves <= rows
+
+
+def test_every_key_of_a_file_of_rows_is_explained(tmp_path):
+    (tmp_path / "rows.yaml").write_text("rows: x.csv\nnonsense: 1\n")
+    with pytest.raises(BadFileError) as caught:
+        load_rows(tmp_path / "rows.yaml")
+    keys = str(caught.value).rpartition("known: ")[2].split(", ")
+    assert keys == [row[0].strip("`") for row in table_rows(page("data.md"))[1:]]
 
 
 def test_every_dependency_has_a_reason():

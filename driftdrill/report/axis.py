@@ -74,12 +74,12 @@ def time_ticks(duration: float, most: int) -> list[float]:
 
 
 def edge_times(schedule: Schedule) -> Floats:
-    """Ascending times at which every phase starts, and just before which the one before ends.
+    """Ascending times at which every stretch of the schedule starts, and just before it ends.
 
-    What moves linearly within each phase is drawn exactly through these.
+    What moves linearly within each stretch is drawn exactly through these.
     """
-    starts = schedule.starts
-    return np.sort(np.concatenate([starts[:-1], np.nextafter(starts[1:], 0.0)]))
+    cuts = schedule.cuts
+    return np.sort(np.concatenate([cuts[:-1], np.nextafter(cuts[1:], 0.0)]))
 
 
 def _nice(step: float) -> float:

@@ -6,7 +6,7 @@ The files under `prometheus/` and the user's rule files are read, never written.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,12 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
 
 
 def write_prometheus_config(
-    path: Path, speed: float, rules: Path, service: str, alertmanager: str
+    path: Path,
+    speed: float,
+    rules: Path,
+    service: str,
+    alertmanager: str,
+    scrape: Mapping[str, Any] | None = None,
 ) -> None:
     """Write Prometheus' configuration.
 
@@ -59,6 +64,7 @@ def write_prometheus_config(
         rules: Folder of the rule files.
         service: Address, `host:port`, of the service to scrape.
         alertmanager: Address of Alertmanager.
+        scrape: Settings of the scrape job, where the service is not ours.
 
     Raises:
         UsageError: The project's configuration has no scrape job for the service.
@@ -73,6 +79,7 @@ def write_prometheus_config(
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
     for static in jobs[0]["static_configs"]:
         static["targets"] = [service]
+    jobs[0].update(scrape or {})
     _write(path, config)
 
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
@@ -22,8 +23,10 @@ from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.readiness import Probe
+from driftdrill.rig.scrape import scrape_address, scrape_settings
 from driftdrill.rig.tools import Tool, Tools
 from driftdrill.rig.webhook import NotificationReceiver
+from scenarios.target import Target
 
 _START_LIMIT_S = 30.0
 _LOOKBACK_S = 300.0  # Prometheus' default
@@ -81,13 +84,13 @@ class Rig:
     ) -> None:
         self._stack.close()
 
-    def start(self, model: Path) -> None:
-        """Start everything but Locust.
+    def start(self, served: Path | Target) -> None:
+        """Start everything but Locust; the service only where it is ours.
 
         What Prometheus needs to work with the others takes seconds more: see `wait_until_ready`.
 
         Args:
-            model: The artifact that the service is to serve.
+            served: The artifact that the service is to serve, or a service that runs elsewhere.
 
         Raises:
             UsageError: A rule file is not valid.
@@ -97,14 +100,20 @@ class Rig:
         service, prometheus, alertmanager = (
             self._stack.enter_context(lease_port(port)) for port in (8000, 9090, 9093)
         )
-        self.service_url = f"http://{service.address}"
+        self.service_url = served.url if isinstance(served, Target) else f"http://{service.address}"
         self.prometheus_url = f"http://{prometheus.address}"
         self.alertmanager_url = f"http://{alertmanager.address}"
         self.receiver = self._stack.enter_context(NotificationReceiver())
-        self._write_configs(service.address, alertmanager.address)
+        if isinstance(served, Target):
+            secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
+            scraped, scrape = scrape_address(served), scrape_settings(served, secrets)
+        else:
+            scraped, scrape = service.address, None
+        self._write_configs(scraped, alertmanager.address, scrape)
 
-        self._serve("service", _service_command(model, service.port), env=_service_env())
-        self._wait(readiness.answers(f"{self.service_url}/healthz"))
+        if isinstance(served, Path):
+            self._serve("service", _service_command(served, service.port), env=_service_env())
+            self._wait(readiness.answers(f"{self.service_url}/healthz"))
         self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
         self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
@@ -141,12 +150,14 @@ class Rig:
         """A server that has died since it was started, if one has; Locust is none."""
         return next((server for server in self._servers if not server.alive), None)
 
-    def _write_configs(self, service: str, alertmanager: str) -> None:
+    def _write_configs(
+        self, service: str, alertmanager: str, scrape: Mapping[str, Any] | None
+    ) -> None:
         (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
         write_prometheus_config(
-            self._out / "prometheus.yml", self._speed, rules, service, alertmanager
+            self._out / "prometheus.yml", self._speed, rules, service, alertmanager, scrape
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
 

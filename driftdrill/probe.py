@@ -1,0 +1,119 @@
+"""One row to a target before a drill: is it there, does it take our rows, is the score found?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+
+from driftdrill.rig.errors import RigError, UsageError
+from driftdrill.text import printable
+from scenarios.exchange import DRILL_HEADER, Exchange
+from scenarios.spec import Scenario
+from scenarios.target import Target
+from scenarios.worlds import population
+
+TIMEOUT_S = 10.0
+SHOWN = 300
+"""Characters of a body that are worth showing."""
+
+
+def refuse_misfits(target: Target, scenarios: Sequence[Scenario]) -> None:
+    """Ask a target for one prediction before it is drilled.
+
+    Raises:
+        UsageError: A scenario is about other rows, or the target answered not as its file says.
+        RigError: The target could not be reached, or failed.
+    """
+    for scenario in scenarios:
+        if scenario.model != target.model:
+            raise UsageError(
+                f"{scenario.path}: it sends rows of {scenario.model}, and {target.path} takes those"
+                f" of {target.model}: both have to name one model"
+            )
+    for _ in probe(target):
+        pass
+
+
+def probe(target: Target) -> Iterator[str]:
+    """Ask for one prediction and for the metrics; says line by line what was sent and what came.
+
+    Raises:
+        UsageError: The target answered, but not as its file says; the file is to be changed.
+        RigError: The target could not be reached, or failed.
+    """
+    world = population(target.model)
+    (row,) = world.schema.decode(world.draw(np.random.default_rng(0), 1).x)
+    exchange = Exchange(target, world.schema)
+    url, body = target.url + target.predict.path, exchange.body(row)
+    with httpx.Client(
+        verify=target.tls.context(),
+        headers={**target.headers, DRILL_HEADER: "probe"},
+        timeout=TIMEOUT_S,
+        trust_env=False,
+    ) as client:
+        yield f"POST {url}  {_shown(body)}"
+        answer = _ask(client, target, "POST", url, body)
+        yield f"{answer.status_code} {answer.reason_phrase}  {_shown(answer.content)}"
+        _refuse_status(target, url, answer)
+        try:
+            score, token = exchange.read(answer.status_code, answer.content)
+        except ValueError as error:
+            raise UsageError(
+                f"{target.path}: predict.score or predict.token does not fit what {url} answers:"
+                f" {error}\n  {_shown(answer.content)}"
+            ) from error
+        yield f"score {score}" + ("" if token is None else f", token {_shown(str(token).encode())}")
+    yield _probe_metrics(target)
+
+
+def _probe_metrics(target: Target) -> str:
+    headers = {"Authorization": target.authorization} if target.authorization else {}
+    with httpx.Client(
+        verify=target.tls.context(), headers=headers, timeout=TIMEOUT_S, trust_env=False
+    ) as client:
+        answer = _ask(client, target, "GET", target.metrics)
+    _refuse_status(target, target.metrics, answer)
+    families = [line.split()[2:3] for line in answer.text.splitlines() if line[:7] == "# TYPE "]
+    if not families:
+        raise UsageError(
+            f"{target.path}: metrics: {target.metrics} answers nothing that Prometheus can read\n"
+            f"  {_shown(answer.content)}"
+        )
+    return f"GET {target.metrics}  {len(families)} metrics"
+
+
+def _ask(
+    client: httpx.Client, target: Target, method: str, url: str, body: bytes | None = None
+) -> httpx.Response:
+    headers: Mapping[str, Any] = {"Content-Type": "application/json"} if body else {}
+    try:
+        return client.request(method, url, content=body, headers=headers)
+    except httpx.HTTPError as error:
+        why = str(error) or type(error).__name__
+        raise RigError(f"{target.path}: {url} cannot be reached: {why}") from error
+
+
+def _refuse_status(target: Target, url: str, answer: httpx.Response) -> None:
+    status = answer.status_code
+    if answer.is_success:
+        return
+    said = f"{url} answers {status} {answer.reason_phrase}\n  {_shown(answer.content)}"
+    if status >= 500:
+        raise RigError(f"{target.path}: {said}")
+    hint = {
+        401: "look at headers: what proves who we are is missing or wrong",
+        403: "look at headers: we are known, but may not ask",
+        404: "look at url and predict.path",
+        405: "look at url and predict.path",
+        400: "look at predict.request: the service does not take this body",
+        422: "look at predict.request: the service does not take this body",
+    }.get(status, "look at url and headers")
+    raise UsageError(f"{target.path}: {hint}; {said}")
+
+
+def _shown(content: bytes) -> str:
+    text = printable(content.decode(errors="replace"))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} … ({len(content)} bytes)"

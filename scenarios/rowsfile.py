@@ -1,0 +1,148 @@
+"""A file that describes rows of one's own: a CSV or Parquet file and what its columns mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from scenarios.table import Table, read_table
+from scenarios.values import duration
+from scenarios.yamlfile import Located, read_yaml
+from simulators.population import RecordedPopulation
+from target_service.contract import Dataset, Feature, Floats, Schema
+
+MAX_CATEGORIES = 100
+"""More texts than these in a column are names or identifiers, which no model takes as they are."""
+
+NUMERIC = "numeric"
+
+Kind = str | tuple[str, ...]
+"""How a file declares a feature: `numeric`, or its categories."""
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """What a file says.
+
+    Attributes:
+        dataset: The rows; `known - time` is the delay of each outcome where there is a column.
+        in_order: Whether they are replayed from first to last, again and again.
+        outcome: The column of outcomes; None where they are not known.
+        delay: The column of delays.
+    """
+
+    dataset: Dataset
+    in_order: bool
+    outcome: str | None
+    delay: str | None
+
+    @property
+    def population(self) -> RecordedPopulation:
+        """What scenarios draw from."""
+        return RecordedPopulation(
+            self.dataset,
+            in_order=self.in_order,
+            outcomes_known=self.outcome is not None,
+            delays_known=self.delay is not None,
+        )
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rows: str
+    outcome: str | None = None
+    delay: str | None = None
+    order: str = "resampled"
+    features: dict[str, str | tuple[str, ...]] | None = None
+
+
+def load_rows(path: Path) -> OwnRows:
+    """Read one such file; BadFileError, naming file, line and key, where it does not fit."""
+    source = read_yaml(path)
+    file = source.convert(_File)
+    with source.at("rows"):
+        table = read_table(path.parent / file.rows)
+    with source.at("order"):
+        if file.order not in {"resampled", "file"}:
+            raise ValueError(f"expected resampled or file, got {file.order!r}")
+    special = {name for name in (file.outcome, file.delay) if name}
+    for key in ("outcome", "delay"):
+        with source.at(key):
+            if (name := getattr(file, key)) is not None:
+                table.column(name)
+    with source.at("features"):
+        kinds = file.features or {
+            name: infer(table, name) for name in table.columns if name not in special
+        }
+    features, columns = zip(
+        *(_feature(source, table, name, kind) for name, kind in kinds.items()), strict=True
+    )
+    with source.at("outcome"):
+        outcome = _outcome(table, file.outcome)
+    with source.at("delay"):
+        delay = _delay(table, file.delay)
+    time = np.arange(len(outcome), dtype=np.int64)
+    dataset = Dataset(
+        Schema(tuple(features)), np.column_stack(columns), outcome, time, time + delay
+    )
+    return OwnRows(dataset, file.order == "file", file.outcome, file.delay)
+
+
+def infer(table: Table, name: str) -> Kind:
+    """What a column seems to be; ValueError where it is neither numbers nor a few texts."""
+    if table.is_numeric(name):
+        return NUMERIC
+    texts = sorted({str(value) for value in table.column(name) if value is not None})
+    if not texts:
+        raise ValueError(f"{table.path}: column {name!r} is empty; list the features without it")
+    if len(texts) > MAX_CATEGORIES:
+        raise ValueError(
+            f"{table.path}: column {name!r} holds {len(texts)} different texts, so it is no"
+            f" category of at most {MAX_CATEGORIES}; list the features without it"
+        )
+    return tuple(texts)
+
+
+def _feature(source: Located, table: Table, name: str, kind: Kind) -> tuple[Feature, Floats]:
+    with source.at(f"features.{name}"):
+        missing = any(value is None for value in table.column(name))
+        if kind == NUMERIC:
+            return Feature(name, nullable=missing), table.numbers(name)
+        if isinstance(kind, str) or not kind or len(set(kind)) < len(kind):
+            raise ValueError(f"expected {NUMERIC} or a list of categories, got {kind!r}")
+        feature = Feature(name, tuple(kind), nullable=missing)
+        codes = Schema((feature,)).encode_values([_text(value)] for value in table.column(name))
+        return feature, codes[:, 0]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _outcome(table: Table, name: str | None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    if name is None:
+        return np.zeros(len(table), dtype=np.uint8)
+    values = table.numbers(name)
+    for row, value in enumerate(values):
+        if value not in {0.0, 1.0}:
+            raise ValueError(f"{table.where(row, name)}: expected 0 or 1")
+    return values.astype(np.uint8)
+
+
+def _delay(table: Table, name: str | None) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Whole seconds, from numbers or from durations such as 90d."""
+    if name is None:
+        return np.zeros(len(table), dtype=np.int64)
+    seconds = []
+    for row, value in enumerate(table.column(name)):
+        try:
+            found = duration(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f"{table.where(row, name)}: {error}") from error
+        if found is None or found < 0:
+            raise ValueError(f"{table.where(row, name)}: expected a delay, not negative")
+        seconds.append(round(found))
+    return np.array(seconds, dtype=np.int64)

@@ -1,0 +1,303 @@
+"""A target file -> a frozen Target: where a model service is, how it is asked, what it answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from scenarios.presets import FEEDBACK, PRESETS, SHIPPED
+from scenarios.template import Template, parse_path, placeholders, row_fillers, value_of
+from scenarios.worlds import named, population
+from scenarios.yamlfile import Located, read_yaml
+from target_service.contract import Schema
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True)
+class Predict:
+    """How a prediction is asked for.
+
+    Attributes:
+        path: Path below the target's URL.
+        request: The body's template; see `row_fillers` for what it may hold.
+        score: Path of the score in the answer.
+        token: Path of what names the prediction when its outcome is told; None where none is told.
+    """
+
+    path: str
+    request: Any
+    score: tuple[str | int, ...]
+    token: tuple[str | int, ...] | None = None
+
+    def template(self, schema: Schema) -> Template:
+        """The body's template for rows of a schema; ValueError where they do not fit."""
+        return Template(self.request, row_fillers(schema))
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """How outcomes are told.
+
+    Attributes:
+        path: Path below the target's URL.
+        request: The body's template: `{*labels}` is a list of `label`, one per outcome. Where it
+            has `{token}` and `{outcome}` instead, outcomes are told one by one.
+        label: Template of one outcome in the list, of `{token}` and `{outcome}`.
+    """
+
+    path: str
+    request: Any
+    label: Any = None
+
+    def body(self, labels: list[tuple[Any, int]]) -> bytes:
+        """The body that tells outcomes, (token, outcome) each; one where `label` is None."""
+        fill = {"token": value_of("token"), "outcome": value_of("outcome")}
+        if self.label is None:
+            ((token, outcome),) = labels
+            return Template(self.request, fill).render({"token": token, "outcome": outcome})
+        one = Template(self.label, fill)
+        each = [one.render({"token": token, "outcome": outcome}) for token, outcome in labels]
+        listed = b"[" + b",".join(each) + b"]"
+        return Template(self.request, {"*labels": lambda _: listed}).render({})
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Whom to trust, and who we are. All None: the machine's authorities, no certificate."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    verify: bool = True
+
+    def context(self) -> ssl.SSLContext:
+        """The settings as Python takes them; OSError where a file cannot be read."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.certificate:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model service that somebody runs.
+
+    Attributes:
+        url: Where it is, without a slash at the end.
+        model: Whose rows it takes: a shipped model, or a file that describes rows.
+        metrics: URL at which Prometheus scrapes it.
+        feedback: None where no outcome is told.
+        headers: Sent with every request; secrets are in them.
+        rules: Rule files for its metrics; none are the shipped ones.
+        path: The file; None is the shipped service.
+    """
+
+    url: str
+    model: str
+    predict: Predict
+    metrics: str
+    feedback: Feedback | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: Tls = Tls()
+    rules: tuple[Path, ...] = ()
+    path: Path | None = None
+
+    @property
+    def authorization(self) -> str | None:
+        """What `/metrics` is told as well: the header, where it lies on the service's own host."""
+        same = urlsplit(self.metrics)[:2] == urlsplit(self.url)[:2]
+        found = {name.lower(): value for name, value in self.headers.items()}
+        return found.get("authorization") if same else None
+
+
+def shipped_target(url: str, model: str) -> Target:
+    """The service of this project, at a URL."""
+    return Target(
+        url=url,
+        model=model,
+        predict=Predict(
+            path=SHIPPED["path"],
+            request=SHIPPED["request"],
+            score=parse_path(SHIPPED["score"]),
+            token=parse_path(SHIPPED["token"]),
+        ),
+        metrics=f"{url}/metrics",
+        feedback=Feedback(**FEEDBACK),
+    )
+
+
+# --- The file's shape -----------------------------------------------------------------------------
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Predict(_Strict, frozen=True):
+    path: str | None = None
+    request: Any = None
+    score: str | None = None
+    token: str | None = None
+
+
+class _Feedback(_Strict, frozen=True):
+    path: str
+    request: Any
+    label: Any = None
+
+
+class _Tls(_Strict, frozen=True):
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    verify: bool = True
+
+
+class _File(_Strict, frozen=True):
+    url: str
+    model: str
+    preset: str = "json"
+    predict: _Predict = _Predict()
+    feedback: _Feedback | None = None
+    metrics: str = "/metrics"
+    headers: dict[str, str] = {}
+    tls: _Tls = _Tls()
+    rules: tuple[str, ...] = ()
+
+
+# --- Reading it -----------------------------------------------------------------------------------
+
+
+def load_target(path: Path) -> Target:
+    """Read one target file; BadFileError, naming file, line and key, where it does not fit."""
+    source = read_yaml(path)
+    file = source.convert(_File)
+    with source.at("url"):
+        url = _url(file.url).rstrip("/")
+    with source.at("model"):
+        model = named(file.model, path.parent)
+        schema = population(model).schema
+    feedback = _feedback(source, file)
+    predict = _predict(source, file, schema, told=feedback is not None)
+    with source.at("metrics"):
+        metrics = _url(urljoin(f"{url}/", file.metrics))
+    return Target(
+        url=url,
+        model=model,
+        predict=predict,
+        metrics=metrics,
+        feedback=feedback,
+        headers={name: _header(source, name, value) for name, value in file.headers.items()},
+        tls=_tls(source, file.tls, path.parent),
+        rules=tuple(_file(source, f"rules[{i}]", rule, path) for i, rule in enumerate(file.rules)),
+        path=path,
+    )
+
+
+def _predict(source: Located, file: _File, schema: Schema, told: bool) -> Predict:
+    with source.at("preset"):
+        if file.preset not in PRESETS:
+            raise ValueError(f"no preset {file.preset!r}; known: {', '.join(PRESETS)}")
+    preset = PRESETS[file.preset]
+    given: dict[str, Any] = {}
+    for name in ("path", "request", "score", "token"):
+        value = getattr(file.predict, name)
+        given[name] = preset.get(name) if value is None else value
+        with source.at(f"predict.{name}"):
+            if given[name] is None and (name != "token" or told):
+                raise ValueError(f"missing, and preset {file.preset!r} has none")
+    with source.at("predict.path"):
+        _require_path(given["path"])
+    with source.at("predict.score"):
+        score = parse_path(given["score"])
+    with source.at("predict.token"):
+        token = parse_path(given["token"]) if told else None
+    predict = Predict(given["path"], given["request"], score, token)
+    with source.at("predict.request"):
+        predict.template(schema)
+        if not set(placeholders(predict.request)) - {"*names", "*width"}:
+            raise ValueError("no value of a row is in it; expected {*row}, {*values} or {feature}")
+    return predict
+
+
+def _feedback(source: Located, file: _File) -> Feedback | None:
+    raw = file.feedback
+    if raw is None:
+        return Feedback(**FEEDBACK) if file.preset == "driftdrill" else None
+    feedback = Feedback(raw.path, raw.request, raw.label)
+    with source.at("feedback.path"):
+        _require_path(raw.path)
+    with source.at("feedback"):
+        feedback.body([("token", 1)])
+        named = {*placeholders(raw.request), *placeholders(raw.label)}
+        needed = {"token", "outcome"} | ({"*labels"} if raw.label is not None else set())
+        if missing := needed - named:
+            raise ValueError(f"no {{{min(missing)}}} in it, so nobody is told what came true")
+    return feedback
+
+
+def _require_path(path: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError(f"expected a path that begins with /, got {path!r}")
+
+
+def _url(text: str) -> str:
+    filled = _filled(text)
+    parts = urlsplit(filled)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        raise ValueError(f"expected a URL such as http://127.0.0.1:8080, got {text!r}")
+    if parts.username or parts.password:
+        raise ValueError("expected no password in a URL: put it into headers, as ${VARIABLE}")
+    parts.port  # noqa: B018  raises ValueError where it is none
+    return filled
+
+
+def _header(source: Located, name: str, value: str) -> str:
+    with source.at(f"headers.{name}"):
+        filled = _filled(value)
+        if not _HEADER.fullmatch(name) or not filled.isprintable():
+            raise ValueError("expected a header's name, and a value on one line")
+    return filled
+
+
+def _filled(text: str) -> str:
+    def variable(found: re.Match[str]) -> str:
+        if found[1] not in os.environ:
+            raise ValueError(f"the environment has no variable {found[1]}")
+        return os.environ[found[1]]
+
+    return _VARIABLE.sub(variable, text)
+
+
+def _tls(source: Located, raw: _Tls, folder: Path) -> Tls:
+    def file(name: str | None) -> Path | None:
+        return folder / name if name else None
+
+    tls = Tls(file(raw.ca), file(raw.certificate), file(raw.key), raw.verify)
+    with source.at("tls"):
+        try:
+            tls.context()
+        except OSError as error:  # ssl.SSLError is one, too
+            raise ValueError(f"cannot be used: {error.strerror or error}") from error
+    return tls
+
+
+def _file(source: Located, key: str, name: str, beside: Path) -> Path:
+    found = beside.parent / name
+    with source.at(key):
+        if not found.is_file():
+            raise ValueError(f"no file {found}")
+    return found

@@ -1,0 +1,159 @@
+"""Rows of one's own: CSV and Parquet, what is inferred of them, and what is said of bad ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from scenarios.rowsfile import load_rows
+from scenarios.spec import load
+from scenarios.traffic import Traffic
+from scenarios.yamlfile import BadFileError
+from target_service.contract import Feature
+
+CSV = """\
+age,home,paid,known
+31,own,1,30d
+,rent,0,90s
+47.5,own,1,0s
+"""
+DESCRIPTION = "rows: loans.csv\noutcome: paid\ndelay: known\n"
+SCENARIO = """\
+name: mine
+summary: They grow older.
+model: loans.yaml
+traffic: {rate: 1}
+phases:
+  - {name: calm, duration: 1m}
+  - name: older
+    duration: 1m
+    drifts: [{kind: covariate-shift, feature: age, shift: 1}]
+"""
+
+
+def write(folder: Path, description: str = DESCRIPTION, csv: str = CSV) -> Path:
+    (folder / "loans.csv").write_text(csv)
+    path = folder / "loans.yaml"
+    path.write_text(description)
+    return path
+
+
+def test_a_schema_is_inferred_from_the_columns(tmp_path):
+    rows = load_rows(write(tmp_path))
+    assert rows.dataset.schema.features == (
+        Feature("age", nullable=True),
+        Feature("home", ("own", "rent")),
+    )
+    np.testing.assert_array_equal(rows.dataset.x, [[31, 0], [np.nan, 1], [47.5, 0]])
+    assert rows.dataset.outcome.tolist() == [1, 0, 1]
+    assert (rows.dataset.known - rows.dataset.time).tolist() == [30 * 86_400, 90, 0]
+
+
+def test_a_schema_that_is_written_down_is_taken(tmp_path):
+    features = "features: {home: [rent, own, boat], age: numeric}\n"
+    rows = load_rows(write(tmp_path, "rows: loans.csv\n" + features))
+    assert rows.dataset.schema.names == ("home", "age")
+    np.testing.assert_array_equal(rows.dataset.x[:, 0], [1, 0, 1])
+
+
+def test_parquet_gives_what_csv_gives(tmp_path):
+    columns = {
+        "age": [31, None, 47.5],
+        "home": ["own", "rent", "own"],
+        "paid": [True, False, True],
+        "known": [2_592_000, 90, 0],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "loans.parquet")
+    path = tmp_path / "loans.yaml"
+    path.write_text(DESCRIPTION.replace("csv", "parquet"))
+    ours, theirs = load_rows(path).dataset, load_rows(write(tmp_path)).dataset
+    assert ours.schema == theirs.schema
+    for name in ("x", "outcome", "known"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def drawn(folder: Path, seed: int):
+    (folder / "mine.yaml").write_text(SCENARIO)
+    return load(folder / "mine.yaml").stream(seed).block(0)
+
+
+def test_rows_are_replayed_in_order_or_drawn_by_the_seed(tmp_path):
+    write(tmp_path, DESCRIPTION + "order: file\n")
+    assert drawn(tmp_path, 0).x[:60, 1].tolist() == [0, 1, 0] * 20
+    assert drawn(tmp_path, 1).outcome[:60].tolist() == [1, 0, 1] * 20
+
+
+def test_drawn_rows_keep_their_outcomes_and_delays(tmp_path):
+    write(tmp_path)
+    block = drawn(tmp_path, 3)
+    recorded = {(1, 0, 90), (0, 1, 2_592_000), (0, 1, 0)}
+    assert set(zip(block.x[:, 1], block.outcome, block.delay, strict=True)) == recorded
+    assert drawn(tmp_path, 4).x[:, 1].tolist() != block.x[:, 1].tolist()
+
+
+def test_drifts_are_injected_onto_the_rows(tmp_path):
+    write(tmp_path, DESCRIPTION + "order: file\n")
+    block = drawn(tmp_path, 0)
+    np.testing.assert_array_equal(block.x[60:63, 0], [31 + 8.25, np.nan, 47.5 + 8.25])
+
+
+def test_outcomes_are_told_when_they_are_known_whatever_their_order(tmp_path):
+    write(tmp_path, DESCRIPTION + "order: file\n", CSV.replace("30d", "1h"))
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    traffic = Traffic(load(tmp_path / "mine.yaml"), 3600.0, 0, t0=0.0)
+    for token in ("hour", "soon", "now"):
+        arrival = traffic.next_arrival()
+        assert arrival is not None
+        traffic.answered(arrival, arrival.due, token)
+    assert [label.token for label in traffic.due_labels(10)] == ["now", "soon", "hour"]
+
+
+def test_without_a_column_of_outcomes_none_is_told(tmp_path):
+    write(tmp_path, "rows: loans.csv\nfeatures: {age: numeric}\n")
+    assert not drawn(tmp_path, 0).labelled.any()
+
+
+BAD = {
+    "no such file": ("loans.csv", "lones.csv", "", "", 1, "rows", "No such file"),
+    "no such outcome": ("paid", "defaulted", "", "", 2, "outcome", "it has: age, home, paid"),
+    "no such delay": ("known", "later", "", "", 3, "delay", "no column 'later'"),
+    "no such feature": ("delay: known", "features: {income: numeric}", "", "", 3,
+                        "features.income", "no column 'income'"),
+    "unknown kind": ("delay: known", "features: {age: integer}", "", "", 3, "features.age",
+                     "expected numeric or a list"),
+    "unknown key": ("delay:", "dealy:", "", "", 3, "dealy", "known: rows, outcome"),
+    "unknown order": ("delay: known", "order: any", "", "", 3, "order", "resampled or file"),
+    "text for a number": ("delay: known", "features: {age: numeric}", "47.5", "old", 3,
+                          "features.age", "loans.csv:4: age: expected a number, got 'old'"),
+    "outcome of two": ("x", "x", "31,own,1", "31,own,2", 2, "outcome", "loans.csv:2: paid: expec"),
+    "no delay": ("x", "x", "90s", "soon", 3, "delay", "loans.csv:3: known: expected a duration"),
+    "value too many": ("x", "x", "47.5", "47,5", 1, "rows", "loans.csv:4: 5 values for 4 columns"),
+    "names twice": ("x", "x", "home", "age", 1, "rows", "loans.csv:1: expected a line of column"),
+    "no rows": ("x", "x", CSV[20:], "", 1, "rows", "no rows in it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b", "c", "d", "line", "key", "hint"), BAD.values(), ids=BAD)
+def test_what_does_not_fit_is_named_by_file_line_and_key(tmp_path, a, b, c, d, line, key, hint):
+    path = write(tmp_path, DESCRIPTION.replace(a, b), CSV.replace(c, d, 1))
+    with pytest.raises(BadFileError) as caught:
+        load_rows(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}:{line}: {key}"), message
+    assert hint in message
+
+
+def test_a_column_of_names_is_no_category(tmp_path):
+    names = "\n".join(f"person-{i},1" for i in range(200))
+    path = write(tmp_path, "rows: loans.csv\noutcome: y\n", f"name,y\n{names}\n")
+    with pytest.raises(BadFileError, match="column 'name' holds 200 different texts"):
+        load_rows(path)
+
+
+def test_a_scenario_names_the_fault_of_its_rows_where_it_stands(tmp_path):
+    write(tmp_path, "rows: nowhere.csv\n")
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    with pytest.raises(BadFileError, match=r"loans\.yaml:1: rows: .*nowhere\.csv: cannot be read"):
+        load(tmp_path / "mine.yaml")
