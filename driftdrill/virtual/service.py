@@ -100,7 +100,9 @@ class Exposition:
             wanted: Which series.
         """
         target = {"instance": INSTANCE, "job": JOB}
-        yield Family("up", "gauge", [(_title("up", target), scrapes, np.ones(len(scrapes)))])
+        for name, value in (("up", 1), ("scrape_samples_scraped", len(self.names))):
+            values = np.full(len(scrapes), float(value))
+            yield Family(name, "gauge", [(_title(name, target), scrapes, values)])
         sparse = slice(None, None, max(int(_CONSTANT_INTERVAL_S // (scrapes[1] - scrapes[0])), 1))
         chosen = [
             number
