@@ -6,10 +6,11 @@ Each finding is a sentence, and makes the drill inconclusive: silence during a g
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from driftdrill.promapi import Clock, Prometheus
-from driftdrill.rig.configs import HEARTBEAT, JOB
+from driftdrill.rig.configs import ALERTMANAGER_JOB, HEARTBEAT, JOB, STARTED
 from driftdrill.text import short_time
 from driftdrill.verdict import Requests
 from scenarios.spec import Scenario
@@ -28,21 +29,37 @@ _COUNTERS = {
 }
 
 
-def baseline(prometheus: Prometheus) -> tuple[float, ...]:
-    """Prometheus' own counters that must not move from when the drill begins."""
-    return tuple(prometheus.counter(name) for name in _COUNTERS)
+@dataclass(frozen=True)
+class Baseline:
+    """What must not change from when the drill begins.
+
+    Attributes:
+        counters: Prometheus' own, of what went wrong.
+        started: Unix time of Prometheus' start.
+    """
+
+    counters: tuple[float, ...]
+    started: float
+
+
+def baseline(prometheus: Prometheus) -> Baseline:
+    """Prometheus as it is now."""
+    counters = tuple(prometheus.counter(name) for name in _COUNTERS)
+    return Baseline(counters, prometheus.counter(STARTED))
 
 
 def monitoring_faults(
-    prometheus: Prometheus, before: tuple[float, ...], clock: Clock, until: float
+    prometheus: Prometheus, before: Baseline, clock: Clock, until: float
 ) -> list[str]:
     """What Prometheus missed between the drill's start and `until`, production seconds."""
     start, end = clock.t0, clock.unix(until)
     faults = [
         f"{after - earlier:.0f} {what}"
-        for (name, what), earlier in zip(_COUNTERS.items(), before, strict=True)
+        for (name, what), earlier in zip(_COUNTERS.items(), before.counters, strict=True)
         if (after := prometheus.counter(name)) > earlier
     ]
+    if prometheus.counter(STARTED) != before.started:
+        faults.append("Prometheus was restarted during the drill")
     faults += [
         f"rule {rule.name} cannot be evaluated: {rule.error}"
         for rule in prometheus.rules()
@@ -57,6 +74,27 @@ def monitoring_faults(
         scrapes = [time for time, up in target.samples if up]
         instance = target.labels.get("instance", JOB)
         faults += _gaps(f"{instance} was not scraped", scrapes, clock, until)
+    faults += _alertmanager_faults(prometheus, clock, until)
+    return faults
+
+
+def _alertmanager_faults(prometheus: Prometheus, clock: Clock, until: float) -> list[str]:
+    """Alertmanager is scraped, too: so that its silence is not taken for that of the alerts."""
+    start, end, job = clock.t0, clock.unix(until), f'{{job="{ALERTMANAGER_JOB}"}}'
+    answers = [
+        time
+        for series in prometheus.samples(f"up{job}", start, end)
+        for time, up in series.samples
+        if up
+    ]
+    faults = _gaps("Alertmanager did not answer", answers, clock, until)
+    starts = {
+        value
+        for series in prometheus.samples(f"{STARTED}{job}", start, end)
+        for _, value in series.samples
+    }
+    if len(starts) > 1:
+        faults.append("Alertmanager was restarted during the drill")
     return faults
 
 

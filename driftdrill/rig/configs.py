@@ -24,6 +24,12 @@ from driftdrill.scaling import (
 JOB = "target-service"
 """The scrape job of the service, in `prometheus/prometheus.yml`."""
 
+ALERTMANAGER_JOB = "driftdrill-alertmanager"
+"""The scrape job of Alertmanager in a drill: a gap in it is a gap in what could be notified."""
+
+STARTED = "process_start_time_seconds"
+"""What every server says of itself: a second value means that it was restarted."""
+
 HEARTBEAT = "driftdrill:heartbeat"
 """1 at every evaluation of the rules: a gap in it is a gap in what the rules saw."""
 
@@ -80,6 +86,14 @@ def write_prometheus_config(
     for static in jobs[0]["static_configs"]:
         static["targets"] = [service]
     jobs[0].update(scrape or {})
+    kept = {"source_labels": ["__name__"], "regex": STARTED, "action": "keep"}
+    config["scrape_configs"].append(
+        {
+            "job_name": ALERTMANAGER_JOB,
+            "static_configs": [{"targets": [alertmanager]}],
+            "metric_relabel_configs": [kept],
+        }
+    )
     _write(path, config)
 
 

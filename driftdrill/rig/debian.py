@@ -126,7 +126,7 @@ def open_mirror(scratch: Path, suite: str | None = None) -> Iterator[Mirror]:
 
 def _source_of(suite: str) -> str:
     """A source for `suite`: the one that the machine has for its own release, but for the suite."""
-    own = _codename()
+    own = codename()
     for file in (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")):
         text = file.read_text(errors="replace") if file.is_file() else ""
         sources = _deb822(text) if file.suffix == ".sources" else _one_line(text)
@@ -136,7 +136,8 @@ def _source_of(suite: str) -> str:
     raise DebianError(f"no source of {own or 'this release'} under /etc/apt to take {suite} from")
 
 
-def _codename() -> str:
+def codename() -> str:
+    """The machine's release, such as `bookworm`; "" when it says none."""
     release = Path("/etc/os-release").read_text()
     found = re.search(r'^VERSION_CODENAME="?([\w-]+)', release, re.MULTILINE)
     return found[1] if found else ""

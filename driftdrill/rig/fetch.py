@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from driftdrill.rig.debian import DebianError, is_debian, open_mirror
+from driftdrill.rig.debian import DebianError, codename, is_debian, open_mirror
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.locks import build_once
 from driftdrill.rig.upstream import UpstreamError, fetch_release
@@ -14,11 +14,23 @@ from driftdrill.rig.upstream import UpstreamError, fetch_release
 _RELEASES = {"prometheus": ("prometheus", "promtool"), "alertmanager": ("alertmanager",)}
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
 
+_NEWER = {"bookworm": "trixie"}
+"""Releases whose programs run on an older one as well: Debian 13's Prometheus, 2.53, takes half the
+time of Debian 12's 2.42 to evaluate rules."""
+
 # Debian compiles this folder into the programs: Alertmanager exits without the template in it, and
 # the web pages need their files. In our own copy the same number of bytes means "the working
 # directory", and the programs are started in the folder.
 _SHARE = b"/usr/share/prometheus"
 _WORKING_DIRECTORY = b"/proc/self/cwd".ljust(len(_SHARE), b"/")
+
+_NO_PAGES = "usr/share/prometheus/web/no-ui/index.html"
+_FORWARD = """\
+<!doctype html><meta charset="utf-8"><title>Prometheus</title>
+<script>location.replace("classic" + location.pathname + location.search)</script>
+<a href="classic/graph">Prometheus</a>
+"""
+"""Debian's newer packages say there that they lack the new pages; ours leads to the old ones."""
 
 
 def fetched(name: str, folder: Path) -> tuple[Path, ...]:
@@ -32,12 +44,13 @@ def fetch_tools(folder: Path, suite: str | None = None) -> None:
     """Fetch all three programs, once.
 
     On a machine with apt they come from its own mirror first: that is near, signed with keys that
-    the machine already trusts, and reachable where the internet is not. Elsewhere, and when the
-    mirror fails, they are the projects' releases, checked against the published SHA-256.
+    the machine already trusts, and reachable where the internet is not. A newer stable release of
+    Debian is preferred where its programs run. Elsewhere, and when the mirror fails, they are the
+    projects' releases, checked against the published SHA-256.
 
     Args:
         folder: Where they are put; made when missing.
-        suite: A Debian release such as `trixie` instead of the machine's own.
+        suite: The one Debian release to take them from, such as `trixie`.
 
     Raises:
         UsageError: Neither can be had; says what was tried and what to do.
@@ -45,12 +58,13 @@ def fetch_tools(folder: Path, suite: str | None = None) -> None:
     tried = []
     if is_debian():
         _say("Fetching Prometheus and Alertmanager from this machine's package mirror ...")
-        try:
-            build_once(folder / "debian", partial(_from_debian, suite=suite))
-        except DebianError as error:
-            tried.append(str(error))
-        else:
-            return
+        for release in [suite] if suite else [*_newer(), None]:
+            try:
+                build_once(folder / "debian", partial(_from_debian, suite=release))
+            except DebianError as error:
+                tried.append(str(error))
+            else:
+                return
     try:
         for project, programs in _RELEASES.items():
             _say(f"Fetching the released {project} ...")
@@ -63,6 +77,12 @@ def fetch_tools(folder: Path, suite: str | None = None) -> None:
         ) from error
 
 
+def _newer() -> list[str]:
+    """A newer release whose programs this machine runs, if there is one."""
+    own = codename()
+    return [_NEWER[own]] if own in _NEWER else []
+
+
 def _from_debian(into: Path, suite: str | None) -> None:
     with open_mirror(into, suite) as mirror:
         # Newer releases have promtool in a package of its own, and the old web pages' scripts
@@ -73,6 +93,8 @@ def _from_debian(into: Path, suite: str | None) -> None:
     for program in _PACKAGES:
         path = into / "usr/bin" / program
         path.write_bytes(path.read_bytes().replace(_SHARE, _WORKING_DIRECTORY))
+    if (into / _NO_PAGES).exists():
+        (into / _NO_PAGES).write_text(_FORWARD)
 
 
 def _say(message: str) -> None:

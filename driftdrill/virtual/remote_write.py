@@ -12,7 +12,9 @@ in Snappy's block format, which allows for a block that is one literal: nothing 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -21,7 +23,10 @@ from numpy.typing import NDArray
 from driftdrill.promapi import PrometheusError
 from target_service.contract import Floats
 
-_REQUEST_BYTES = 8_000_000
+_REQUEST_BYTES = 2_000_000
+_PARALLEL = 2
+"""Requests under way: Prometheus takes in each on one processor."""
+
 _TIMEOUT_S = 120.0
 _HEADERS = {
     "Content-Encoding": "snappy",
@@ -42,14 +47,26 @@ def push(url: str, series: Iterable[tuple[Mapping[str, str], Floats, Floats]]) -
     Raises:
         PrometheusError: It did not take them; with what it said.
     """
-    with httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client:
+    with (
+        httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client,
+        ThreadPoolExecutor(_PARALLEL) as pool,
+    ):
+        sent: deque[Future[None]] = deque()
         for body in _requests(series):
-            try:
-                answer = client.post("/api/v1/write", content=_snappy(body), headers=_HEADERS)
-            except httpx.HTTPError as error:
-                raise PrometheusError(f"Prometheus did not answer: {error}") from error
-            if not answer.is_success:
-                raise PrometheusError(f"Prometheus took no samples: {answer.text.strip()}")
+            sent.append(pool.submit(_send, client, body))
+            if len(sent) > _PARALLEL:  # few bodies in memory at a time
+                sent.popleft().result()
+        for one in sent:
+            one.result()
+
+
+def _send(client: httpx.Client, body: bytes) -> None:
+    try:
+        answer = client.post("/api/v1/write", content=_snappy(body), headers=_HEADERS)
+    except httpx.HTTPError as error:
+        raise PrometheusError(f"Prometheus did not answer: {error}") from error
+    if not answer.is_success:
+        raise PrometheusError(f"Prometheus took no samples: {answer.text.strip()}")
 
 
 def _requests(series: Iterable[tuple[Mapping[str, str], Floats, Floats]]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,10 @@ _BLOCK = "100000h"
 
 _CONFIG = "storage: {tsdb: {out_of_order_time_window: 100y}}\n"
 """What rules record is older than the block of what was scraped, and comes after it."""
+
+_ENVIRONMENT = {"GOGC": "400"}
+"""Queries make garbage quickly: cleaning up at five times what is kept, instead of at twice, saves
+a tenth to a quarter of the processor time, for some 100 MB more in a drill of a month."""
 
 
 class Store:
@@ -101,7 +106,10 @@ class Store:
             "--log.level=warn",
         ]
         tool, log = self._tools.prometheus, self._work / "prometheus.log"
-        process = Process(tool.name, [str(tool.path), *flags], cwd=tool.cwd, log=log)
+        environment = {**os.environ, **_ENVIRONMENT}
+        process = Process(
+            tool.name, [str(tool.path), *flags], cwd=tool.cwd, env=environment, log=log
+        )
         stack.callback(process.stop)
         self.url = f"http://{port.address}"
         ready = readiness.answers(f"{self.url}/-/ready")

@@ -57,15 +57,22 @@ class Drill:
 
     def process(self, word: str) -> int:
         """The id of the one process of this drill whose command line holds a word."""
-        running = [child for child in self._children if child.is_running()]
-        (found,) = [child.pid for child in running if word in " ".join(child.cmdline())]
+        (found,) = [c.pid for c in self.children() if word in " ".join(c.cmdline())]
         return found
 
-    def finish(self) -> tuple[int, dict[str, Any]]:
-        """Exit code and verdict, once it has ended; nothing of it may run any longer."""
+    def children(self) -> list[psutil.Process]:
+        """Everything that it has started and that still runs."""
+        return [child for child in self._children if _runs(child)]
+
+    def ended(self) -> int:
+        """Exit code, once it has ended; nothing of it may run any longer."""
         self._wait_for(lambda: self._popen.poll() is not None, "end", must_run=False)
-        code = self._popen.wait()
-        assert not [p for p in self._children if p.is_running()], "processes were left behind"
+        assert not self.children(), "processes were left behind"
+        return self._popen.wait()
+
+    def finish(self) -> tuple[int, dict[str, Any]]:
+        """Exit code and verdict, once it has ended."""
+        code = self.ended()
         return code, json.loads((self.out / "verdict.json").read_text())
 
     def stop(self) -> None:
@@ -89,6 +96,14 @@ class Drill:
             assert code is None or not must_run, f"ended before {what}: {self.said}"
             assert time.monotonic() < deadline, f"no {what}: {self.said}"
             time.sleep(0.05)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it runs; what ended and was left for init to bury does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_one_line_sources_are_read_with_their_keyring() -> None:
 def test_a_suite_without_a_source_of_this_release_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(debian, "_codename", lambda: "no-such-release")
+    monkeypatch.setattr(debian, "codename", lambda: "no-such-release")
     with (
         pytest.raises(DebianError, match="no source of no-such-release"),
         open_mirror(tmp_path, "trixie"),

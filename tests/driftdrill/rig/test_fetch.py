@@ -140,7 +140,7 @@ def test_fetched_prometheus_serves_its_web_pages_with_their_scripts(
     with lease_port(21_000) as lease, httpx.Client(trust_env=False) as client:
         process = serve(prometheus, flags, lease.address, tmp_path / "log")
         try:
-            page = client.get(f"http://{lease.address}/graph", follow_redirects=True)
+            page = client.get(f"http://{lease.address}/", follow_redirects=True)
             assert page.status_code == 200
             scripts = [part.split('"')[0] for part in page.text.split('src="')[1:]]
             assert scripts

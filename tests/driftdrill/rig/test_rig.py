@@ -92,8 +92,8 @@ def test_when_it_has_started_rules_are_evaluated_and_afterwards_nothing_runs(
     with started(tmp_path / "out", tools) as running:
         assert running.dead() is None
         assert len(query(running, HEARTBEAT)) == 1
-        (up,) = query(running, "up")
-        assert up["metric"]["job"] == "target-service"  # type: ignore[index]
+        jobs = {target["metric"]["job"] for target in query(running, "up")}  # type: ignore[index]
+        assert jobs == {"target-service", "driftdrill-alertmanager"}
         url = running.prometheus_url
         config = httpx.get(f"{url}/api/v1/status/config", trust_env=False).json()["data"]["yaml"]
         assert yaml.safe_load(config)["global"]["scrape_interval"] == "250ms"
@@ -124,7 +124,7 @@ def test_two_rigs_at_once_do_not_see_each_other(tmp_path: Path, tools: Tools) ->
     with started(tmp_path / "a", tools) as one, started(tmp_path / "b", tools) as other:
         urls = {one.service_url, one.prometheus_url, one.alertmanager_url, one.receiver.url}
         assert not urls & {other.service_url, other.prometheus_url, other.alertmanager_url}
-        (target,) = query(other, "up")
+        (target,) = query(other, 'up{job="target-service"}')
         assert target["metric"]["instance"] in other.service_url  # type: ignore[index]
 
 

@@ -1,0 +1,142 @@
+"""One recorded drill, and whether it notices that the rules are broken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from driftdrill.mutate.mutants import Mutant
+from driftdrill.promapi import Clock, Prometheus, Series, alert_lives
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.tools import Tools
+from driftdrill.verdict import Observation, Verdict, judge
+from driftdrill.virtual import blocks_engine, promtool_engine
+from driftdrill.virtual.blocks_engine import AlertQuery
+from driftdrill.virtual.inline import Inliner
+from driftdrill.virtual.reach import unreachable
+from driftdrill.virtual.recorders import Recorders
+from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
+from driftdrill.virtual.rules import Group, needed_by
+from driftdrill.virtual.store import Store
+from driftdrill.virtual.timelines import EngineError, Span
+
+
+class Trial:
+    """A recorded drill, before which any number of rule sets can be brought; a context manager.
+
+    An alert whose expression is the same in two rule sets is evaluated once.
+
+    Args:
+        recording: Its folder.
+        tools: Prometheus and promtool.
+        work: New or empty folder.
+    """
+
+    def __init__(self, recording: Path, tools: Tools, work: Path) -> None:
+        self._recording = recording
+        self._about = read_recording(recording)
+        self._scenario = recorded_scenario(recording)
+        self._span = Span(round(self._about.start * 1000), round(self._about.duration * 1000))
+        self._tools = tools
+        self._work = work
+        self._stack = ExitStack()
+        self._answers: dict[object, tuple[Series, ...]] = {}
+        self._runs = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            store = stack.enter_context(
+                Store(self._recording, self._tools, self._work / "store", Interruption())
+            )
+            self._prometheus: Prometheus = stack.enter_context(closing(store.client()))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def verdict(self, groups: Sequence[Group], changed: frozenset[str] = frozenset()) -> Verdict:
+        """How the drill ends with these rules.
+
+        Args:
+            groups: The rules.
+            changed: Alerts of which it is asked whether they could fire at all.
+        """
+        try:
+            samples, faults = self._samples(groups, changed)
+        except EngineError as error:
+            samples, faults = (), (str(error),)
+        clock, rules = Clock(self._about.start, 1.0), [r for g in groups for r in g.rules]
+        intervals = {rule.name: g.interval / 1000 for g in groups for rule in g.rules}
+        duration = self._about.duration
+        seen = Observation(
+            mode="virtual",
+            speed=0.0,
+            seed=self._about.seed,
+            observed_s=duration,
+            requests=self._about.requests,
+            rules=tuple(sorted({rule.name for rule in rules if rule.alerting})),
+            alerts=alert_lives(samples, clock, intervals, clock.unix(duration)),
+            faults=faults,
+        )
+        return judge(self._scenario, seen)
+
+    def notices(self, mutant: Mutant, alerts: frozenset[str]) -> str | None:
+        """Why the drill does not pass with a mutant; None when it does.
+
+        Args:
+            mutant: The broken rules.
+            alerts: The alerts that depend on the rule that is broken.
+        """
+        verdict = self.verdict(mutant.groups, alerts)
+        if verdict.outcome == "pass":
+            return None
+        return next(iter(verdict.reasons), verdict.outcome)
+
+    def _samples(
+        self, groups: Sequence[Group], changed: frozenset[str]
+    ) -> tuple[tuple[Series, ...], tuple[str, ...]]:
+        inliner = Inliner(Recorders(groups, self._span.start))
+        queries = blocks_engine.alert_queries(groups, inliner)
+        # Alerts of one name stay together: promtool's answer does not tell them apart.
+        exact = {query.rule.name for query in queries if query.query is None}
+        samples = [self._fast(query) for query in queries if query.rule.name not in exact]
+        if exact:
+            samples.append(self._exact(groups, queries, exact))
+        suspects = [query for query in queries if query.rule.name in changed]
+        faults = unreachable(suspects, inliner, self._prometheus, self._span)
+        return tuple(series for found in samples for series in found), faults
+
+    def _fast(self, query: AlertQuery) -> tuple[Series, ...]:
+        rule = query.rule
+        labels = frozenset(rule.labels.items())
+        key = (rule.name, query.query, labels, rule.hold, rule.keep_firing_for)
+        if key not in self._answers:
+            found = blocks_engine.evaluate([query], self._prometheus, self._span)
+            self._answers[key] = found
+        return self._answers[key]
+
+    def _exact(
+        self, groups: Sequence[Group], queries: Sequence[AlertQuery], names: set[str]
+    ) -> tuple[Series, ...]:
+        places = {query.place for query in queries if query.rule.name in names}
+        needed = needed_by(groups, places)
+        key = tuple((rule.name, rule.expr, rule.hold) for g in needed for rule in g.rules)
+        if key not in self._answers:
+            self._runs += 1
+            self._answers[key] = promtool_engine.evaluate(
+                needed,
+                metrics_file(self._recording),
+                self._span,
+                self._tools.promtool,
+                self._work / f"run-{self._runs}",
+            )
+        return tuple(s for s in self._answers[key] if s.labels["alertname"] in names)
