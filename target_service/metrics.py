@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
@@ -27,7 +28,6 @@ from target_service.contract import (
     HTTP_LATENCY,
     HTTP_REQUESTS,
     LABELLED_SCORE,
-    OTHER,
     SCORE,
     SCORE_SQUARES,
     SEGMENT_SCORE,
@@ -37,6 +37,7 @@ from target_service.contract import (
 from target_service.counts import Counts
 from target_service.model import Model
 from target_service.reference import category_names, le_names, reference_metrics
+from target_service.scores import ScoreCounts
 
 _POST = {"POST": (200, 400, 413, 415, 422, 499, 500), UNMATCHED: (405,)}
 _GET = {"GET": (200, 500), "HEAD": (200, 500), UNMATCHED: (405,)}
@@ -79,11 +80,8 @@ class ModelMetrics(Collector):
         self._model = model
         self._app_name = app_name
         self._lock = Lock()
-        self._scores = Counts(model.scores.edges)
-        self._score_squares = 0.0
+        self._scores = ScoreCounts(model)
         self._features = [Counts(reference.counting_edges) for reference in model.features]
-        # The last one takes the rows of no segment, which no series shows.
-        self._segments = [Counts(model.bands) for _segment in (*model.schema.segments, OTHER)]
         segment = model.schema.segment
         self._segment_column = None if segment is None else model.schema.index(segment)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
@@ -107,22 +105,15 @@ class ModelMetrics(Collector):
         """Count n predictions: an (n, d) encoded matrix and the (n,) scores it got."""
         with self._lock:
             if len(scores) > ROWS_ONE_BY_ONE:
-                self._scores.add_many(scores)
-                self._score_squares += float(scores @ scores)
+                self._scores.add_many(scores, self._model.schema.segment_numbers(x))
                 for counts, column in zip(self._features, x.T, strict=True):
                     counts.add_many(column)
-                segments = self._model.schema.segment_numbers(x)
-                for number, counts in enumerate(self._segments):
-                    counts.add_many(scores[segments == number])
                 return
+            column = self._segment_column
             for score, row in zip(scores.tolist(), x.tolist(), strict=True):
-                self._scores.add(score)
-                self._score_squares += score * score
+                self._scores.add(score, math.nan if column is None else row[column])
                 for counts, value in zip(self._features, row, strict=True):
                     counts.add(value)
-                if self._segment_column is not None:
-                    segment = row[self._segment_column]
-                    self._segments[int(segment) if segment == segment else -1].add(score)
 
     def observe_labels(
         self,
@@ -187,7 +178,7 @@ class ModelMetrics(Collector):
             ]
             groups = np.concatenate(list(self._calibrations().values()))
             single = (*self._feedback.values(), *self._requests.values())
-            return np.array((*counted, self._score_squares, *groups, *single), dtype=np.float64)
+            return np.array((*counted, self._scores.squares, *groups, *single), dtype=np.float64)
 
     def restore(self, state: Floats) -> None:
         """Go on counting from a `state`."""
@@ -196,7 +187,7 @@ class ModelMetrics(Collector):
             for counts in self._histograms().values():
                 counts.buckets = [int(next(numbers)) for _ in counts.buckets]
                 counts.missing, counts.total = int(next(numbers)), next(numbers)
-            self._score_squares = next(numbers)
+            self._scores.squares = next(numbers)
             for groups in self._calibrations().values():
                 groups[:] = [next(numbers) for _ in groups]
             for result in self._feedback:
@@ -207,11 +198,10 @@ class ModelMetrics(Collector):
     def _histograms(self) -> dict[tuple[str, ...], Counts]:
         schema = self._model.schema
         named = zip(schema.names, self._features, strict=True)
-        segments = zip((*schema.segments, OTHER), self._segments, strict=True)
         return {
-            ("score",): self._scores,
+            ("score",): self._scores.whole,
             **{("feature", name): counts for name, counts in named},
-            **{("segment", name): counts for name, counts in segments},
+            **{("segment", name): counts for name, counts in self._scores.segments.items()},
             **{("labelled", str(y)): counts for y, counts in enumerate(self._labelled)},
             **{("latency", endpoint): counts for endpoint, counts in self._latency.items()},
         }
@@ -262,12 +252,12 @@ class ModelMetrics(Collector):
     def _predictions(self) -> list[Metric]:
         labels = self._model_labels
         score = Metric(SCORE, "Scores of predictions.", "histogram")
-        _add_histogram(score, labels, self._scores)
+        _add_histogram(score, labels, self._scores.whole)
         squares = _counter(SCORE_SQUARES, "Sum of the squares of the scores.")
-        squares.add_sample(SCORE_SQUARES, labels, self._score_squares)
+        squares.add_sample(SCORE_SQUARES, labels, self._scores.squares)
         segment = Metric(SEGMENT_SCORE, "Scores of predictions by segment.", "histogram")
-        for name, counts in zip(self._model.schema.segments, self._segments, strict=False):
-            _add_histogram(segment, labels | {"segment": name}, counts)
+        for name in self._model.schema.segments:
+            _add_histogram(segment, labels | {"segment": name}, self._scores.segments[name])
         return [score, squares, segment]
 
     def _inputs(self) -> list[Metric]:

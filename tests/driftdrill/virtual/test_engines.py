@@ -125,12 +125,19 @@ def both(recording: Path, files: list[Path], tools: Tools, work: Path) -> list[T
     ]
 
 
+def fired(timelines: Timelines) -> set[str]:
+    firing = [s.labels for s in timelines.samples if s.labels["alertstate"] == "firing"]
+    return {labels["alertname"] for labels in firing}
+
+
 @pytest.mark.parametrize("name", [scenario.name for scenario in catalogue()])
 def test_both_engines_tell_the_same_of_every_drill_of_the_catalogue(name, tmp_path, tools):
     recording = recorded(name, tmp_path / "recording", tools)
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
-    assert {expect.alert for expect in find(name).expects} == names(fast)
+    scenario = find(name)
+    expected = {expect.alert for expect in scenario.expects}
+    assert expected <= fired(fast) <= expected | {allow.alert for allow in scenario.allows}
     assert fast.faults == exact.faults == ()
     assert fast.notes == ()
     assert fast.rules == exact.rules

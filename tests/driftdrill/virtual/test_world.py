@@ -99,6 +99,8 @@ def test_series_are_what_the_service_exposes_at_that_state():
     families = fresh.exposition.families(history.scrapes, history.counted, everything)
     last = {series: values[-1] for f in families for series, _, values in f.series}
     assert last.pop('up{instance="localhost:8000",job="target-service"}') == 1
+    samples = last.pop('scrape_samples_scraped{instance="localhost:8000",job="target-service"}')
+    assert samples == len(shown(metrics))
     assert last == shown(metrics)
 
 
