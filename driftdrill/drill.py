@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from driftdrill.live import observe_live
-from driftdrill.models import artifact
+from driftdrill.models import service
 from driftdrill.report import write_reports
 from driftdrill.report.progress import ProgressLine
 from driftdrill.report.terminal import print_verdict
@@ -45,7 +45,7 @@ def drill(
     """Run one drill, say how it went, and write its reports into `out`."""
     at = f" at {target.url}" if target else ""
     console.print(f"[bold]{scenario.name}[/] live{at} at speed {speed:g}, seed {seed}")
-    served = target or artifact(scenario.model)
+    served = target or service(scenario)
     settings = Settings(speed, seed, out, rules, served, find_tools())
 
     def announce(rig: Rig) -> None:

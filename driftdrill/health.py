@@ -15,6 +15,9 @@ from driftdrill.text import short_time
 from driftdrill.verdict import Requests
 from scenarios.spec import Scenario
 from scenarios.traffic import Status
+from simulators.fleet import Fleet
+from simulators.hostile import Scan
+from target_service.builds import BUILDS
 
 MAX_GAP_S = 120.0
 """Production seconds that evaluations, scrapes or requests may lag: a fifth of the shortest window
@@ -22,6 +25,9 @@ of the shipped rules, and less than moves any of their statistics by a tenth of 
 
 MAX_RATE_ERROR = 0.03
 MAX_FAILED_SHARE = 0.01
+
+HOSTILE_UNDER_WAY = 10
+"""Hostile requests that may be between being due and being counted when the drill ends."""
 
 _COUNTERS = {
     "prometheus_rule_evaluation_failures_total": "rule evaluations failed",
@@ -49,9 +55,22 @@ def baseline(prometheus: Prometheus) -> Baseline:
 
 
 def monitoring_faults(
-    prometheus: Prometheus, before: Baseline, clock: Clock, until: float
+    prometheus: Prometheus,
+    before: Baseline,
+    clock: Clock,
+    fleet: Fleet,
+    addresses: Sequence[str],
 ) -> list[str]:
-    """What Prometheus missed between the drill's start and `until`, production seconds."""
+    """What Prometheus missed between the drill's start and its end.
+
+    Args:
+        prometheus: Of the drill.
+        before: Its `baseline`.
+        clock: Of the drill.
+        fleet: Which replica was to be there when: another one is not missed.
+        addresses: Of its places.
+    """
+    until = fleet.schedule.duration
     start, end = clock.t0, clock.unix(until)
     faults = [
         f"{after - earlier:.0f} {what}"
@@ -66,14 +85,18 @@ def monitoring_faults(
         if rule.error
     ]
     evaluations = [time for s in prometheus.samples(HEARTBEAT, start, end) for time in s.times]
-    faults += _gaps("the rules were not evaluated", evaluations, clock, until)
-    targets = prometheus.samples(f'up{{job="{JOB}"}}', start, end)
-    if not targets:
-        faults.append("the service was never scraped")
-    for target in targets:
-        scrapes = [time for time, up in target.samples if up]
-        instance = target.labels.get("instance", JOB)
-        faults += _gaps(f"{instance} was not scraped", scrapes, clock, until)
+    faults += _gaps("the rules were not evaluated", evaluations, clock, 0.0, until)
+    scrapes = {
+        target.labels.get("instance", ""): [time for time, up in target.samples if up]
+        for target in prometheus.samples(f'up{{job="{JOB}"}}', start, end)
+    }
+    for life in fleet.lives:
+        address = addresses[life.replica]
+        # A build that outgrows what Prometheus takes from a target is one that it does not scrape.
+        if not BUILDS[life.build].user_label:
+            faults += _gaps(
+                f"{address} was not scraped", scrapes.get(address, ()), clock, life.start, life.end
+            )
     faults += _alertmanager_faults(prometheus, clock, until)
     return faults
 
@@ -87,7 +110,7 @@ def _alertmanager_faults(prometheus: Prometheus, clock: Clock, until: float) -> 
         for time, up in series.samples
         if up
     ]
-    faults = _gaps("Alertmanager did not answer", answers, clock, until)
+    faults = _gaps("Alertmanager did not answer", answers, clock, 0.0, until)
     starts = {
         value
         for series in prometheus.samples(f"{STARTED}{job}", start, end)
@@ -98,8 +121,10 @@ def _alertmanager_faults(prometheus: Prometheus, clock: Clock, until: float) -> 
     return faults
 
 
-def _gaps(what: str, times: Iterable[float], clock: Clock, until: float) -> list[str]:
-    seen = [0.0, *sorted(clock.production(time) for time in times), until]
+def _gaps(what: str, times: Iterable[float], clock: Clock, start: float, until: float) -> list[str]:
+    """Stretches of a time without any of the unix `times` that are too long."""
+    moments = sorted(clock.production(time) for time in times)
+    seen = [start, *(moment for moment in moments if start <= moment <= until), until]
     return [
         f"{what} for {short_time(later - earlier)} from {short_time(earlier)} on"
         for earlier, later in pairwise(seen)
@@ -121,8 +146,10 @@ def requests(scenario: Scenario, status: Status | None, speed: float) -> Request
     )
 
 
-def traffic_faults(delivered: Requests, clock: Clock, statuses: Sequence[Status]) -> list[str]:
-    """How the traffic differed from the schedule."""
+def traffic_faults(
+    scenario: Scenario, delivered: Requests, clock: Clock, statuses: Sequence[Status]
+) -> list[str]:
+    """How the traffic differed from what the scenario says."""
     target, achieved = delivered.rate_target, delivered.rate_achieved
     faults = []
     if not delivered.sent:
@@ -132,9 +159,15 @@ def traffic_faults(delivered: Requests, clock: Clock, statuses: Sequence[Status]
             f"the traffic was not delivered: {achieved:.3g} requests/s, not {target:.3g}"
             f" ({achieved * clock.speed:.0f} instead of {target * clock.speed:.0f} a real second)"
         )
-    if delivered.failed > MAX_FAILED_SHARE * delivered.sent:
-        why = f", at last with {statuses[-1].failure}" if statuses[-1].failure else ""
-        faults.append(f"{delivered.failed} of {delivered.sent} requests failed{why}")
+    last = statuses[-1]
+    if (failed := last.failed - last.excused) > MAX_FAILED_SHARE * delivered.sent:
+        why = f", at last with {last.failure}" if last.failure else ""
+        faults.append(f"{failed} of {delivered.sent} requests failed{why}")
+    if last.odd > MAX_FAILED_SHARE * last.hostile:
+        faults.append(f"{last.odd} of {last.hostile} hostile requests got an unexpected answer")
+    wanted = Scan(scenario.schedule, 0).until(last.elapsed * clock.speed)
+    if abs(last.hostile - wanted) > max(MAX_RATE_ERROR * wanted, HOSTILE_UNDER_WAY):
+        faults.append(f"the scan was not delivered: {last.hostile} of {wanted:.0f} requests")
     late = max(status.late for status in statuses) * clock.speed
     if late > MAX_GAP_S:
         faults.append(

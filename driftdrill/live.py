@@ -52,8 +52,8 @@ def observe_live(
     Raises:
         UsageError: The output folder or a rule file cannot be used.
     """
-    if scenario.is_operated:
-        raise UsageError(f"{scenario.name} is about operations, which no live drill can do yet")
+    if isinstance(settings.served, Target) and scenario.is_operated:
+        raise UsageError(f"{scenario.name} is about how a service is run: this one is not ours")
     watch = Watch(scenario, settings)
     try:
         with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
@@ -84,10 +84,12 @@ def _drill(
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
         watch.clock = _begin(watch)
+        rig.conduct(watch.clock)
         _follow(rig, locust, prometheus, watch, interruption, show)
         _settle(rig, prometheus, watch, interruption)
-        until = watch.scenario.schedule.duration
-        watch.faults += health.monitoring_faults(prometheus, before, watch.clock, until)
+        watch.faults += health.monitoring_faults(
+            prometheus, before, watch.clock, watch.scenario.fleet, rig.addresses
+        )
         watch.draw(prometheus)
     finally:
         prometheus.close()
@@ -106,7 +108,9 @@ def _start_locust(rig: Rig, watch: Watch) -> Process:
     arguments = [
         "--locustfile", str(FOLDER / "locustfile.py"),
         "--headless",
-        "--host", rig.service_url,
+        "--host", rig.service_urls[0],
+        "--service-urls", ",".join(rig.service_urls),
+        "--replicas", str(watch.scenario.replicas),
         "--scenario-file", str(watch.scenario.path.resolve()),
         "--speed", repr(settings.speed),
         "--seed", str(settings.seed),

@@ -8,13 +8,32 @@ from pathlib import Path
 
 from driftdrill.rig import BUILD, PROJECT
 from driftdrill.rig.errors import RigError, UsageError
+from driftdrill.rig.replicas import Service
+from scenarios.spec import Scenario
 from scenarios.worlds import is_own
+from target_service.builds import BUILDS, USUAL
 
 FOLDER = BUILD / "models"
 
 
-def artifact(model: str, train: bool = True) -> Path:
+def service(scenario: Scenario) -> Service:
+    """What the replicas of a drill are to be, each build with its artifact.
+
+    Raises:
+        RigError: A model could not be trained.
+    """
+    builds = {life.build for life in scenario.fleet.lives}
+    artifacts = {build: artifact(scenario.model, build=build) for build in sorted(builds)}
+    return Service(artifacts, scenario.fleet, scenario.lost_scrapes)
+
+
+def artifact(model: str, train: bool = True, build: str = USUAL) -> Path:
     """A model's artifact, trained first when it is missing or older than what it is made from.
+
+    Args:
+        model: Which one.
+        train: Whether to train it.
+        build: Which build is to serve it; most serve the same.
 
     Raises:
         UsageError: The model is the user's own.
@@ -24,14 +43,16 @@ def artifact(model: str, train: bool = True) -> Path:
         raise UsageError(
             f"{model} describes rows, and no model of ours takes them: name a --target"
         )
-    folder = FOLDER / model
+    parent = FOLDER / build if BUILDS[build].lost_positives else FOLDER
+    folder = parent / model
     made = max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
     service = PROJECT / "target_service"
     sources = [*service.glob("*.py"), *service.glob("data/*.npz")]
     if made <= max(path.stat().st_mtime for path in sources):
         if not train:
             raise RigError(f"no current {folder}; `driftdrill doctor --fix` trains it")
-        command = [sys.executable, "-m", "target_service", "train", model, "--out", str(FOLDER)]
+        command = [sys.executable, "-m", "target_service", "train", model, "--out", str(parent)]
+        command += ["--drill-build", build] if parent != FOLDER else []
         done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RigError(f"model {model} could not be trained\n{done.stdout}{done.stderr}")

@@ -33,6 +33,17 @@ def refuse_misfits(target: Target, scenarios: Sequence[Scenario]) -> None:
                 f"{scenario.path}: it sends rows of {scenario.model}, and {target.path} takes those"
                 f" of {target.model}: both have to name one model"
             )
+        if scenario.is_operated:
+            raise UsageError(
+                f"{scenario.path}: it restarts, breaks or scans the service, or runs several of it,"
+                f" which only the shipped one takes; {target.path} is another"
+            )
+        most = max(phase.operation.rows for phase in scenario.schedule.phases)
+        if most > 1 and not target.predict.takes_many:
+            raise UsageError(
+                f"{target.path}: predict.request takes one row, and {scenario.path} sends up to"
+                f" {most} in a request: use {{*rows}}, {{*matrix}} or {{*columns}}"
+            )
     for _ in probe(target):
         pass
 
@@ -45,9 +56,9 @@ def probe(target: Target) -> Iterator[str]:
         RigError: The target could not be reached, or failed.
     """
     world = population(target.model)
-    (row,) = world.schema.decode(world.draw(np.random.default_rng(0), 1).x)
+    rows = world.schema.decode(world.draw(np.random.default_rng(0), 1).x)
     exchange = Exchange(target, world.schema)
-    url, body = target.url + target.predict.path, exchange.body(row)
+    url, body = target.url + target.predict.path, exchange.body(rows)
     with httpx.Client(
         verify=target.tls.context(),
         headers={**target.headers, DRILL_HEADER: "probe"},

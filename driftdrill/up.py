@@ -13,6 +13,7 @@ from driftdrill.models import artifact
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.ports import lease_port
+from driftdrill.rig.replicas import single
 from driftdrill.rig.rig import Rig
 from driftdrill.rig.tools import find_tools
 from scenarios.spec import FOLDER
@@ -34,11 +35,11 @@ def stay_up(
         Rig(Path(folder) / "up", speed, find_tools(), rules, interruption) as rig,
     ):
         try:
-            rig.start(artifact(MODEL))
+            rig.start(single(artifact(MODEL)))
             web_page = ["--web-host", "127.0.0.1", "--web-port", str(web.port)]
             locust = rig.locust(
                 [
-                    *("--locustfile", str(FOLDER / "locustfile.py"), "--host", rig.service_url),
+                    *("--locustfile", str(FOLDER / "locustfile.py"), "--host", rig.service_urls[0]),
                     *web_page,
                     *("--speed", repr(speed), "--loglevel", "WARNING"),
                 ],
@@ -50,7 +51,7 @@ def stay_up(
                 "Locust": f"http://{web.address}",
                 "Prometheus": rig.prometheus_url,
                 "Alertmanager": rig.alertmanager_url,
-                "Service": f"{rig.service_url}/metrics",
+                "Service": f"{rig.service_urls[0]}/metrics",
             }.items():
                 console.print(f"  {name:<14}{url}")
             while True:

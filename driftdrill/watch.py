@@ -20,6 +20,7 @@ from driftdrill.promapi import (
     watched,
 )
 from driftdrill.report.progress import Progress
+from driftdrill.rig.replicas import Service
 from driftdrill.rig.tools import Tools
 from driftdrill.rig.webhook import Notification
 from driftdrill.text import alert_title
@@ -46,14 +47,14 @@ class Settings:
         speed: Production seconds per real second.
         out: New or empty folder for everything that the drill leaves.
         rules: Rule files, in production time.
-        served: Artifact that our service serves, or a service that runs elsewhere.
+        served: What our replicas are to be, or a service that runs elsewhere.
     """
 
     speed: float
     seed: int
     out: Path
     rules: tuple[Path, ...]
-    served: Path | Target
+    served: Service | Target
     tools: Tools
 
 
@@ -97,7 +98,7 @@ class Watch:
             if alert.firing_at is not None and (alert.pending_at or alert.firing_at) < 0
         ]
         if self.clock:
-            faults += health.traffic_faults(delivered, clock, self.statuses)
+            faults += health.traffic_faults(self.scenario, delivered, clock, self.statuses)
         return Observation(
             mode="live",
             speed=self.settings.speed,

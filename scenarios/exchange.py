@@ -26,7 +26,7 @@ class Exchange:
     def __init__(self, target: Target, schema: Schema) -> None:
         self._predict = target.predict
         self.body = target.predict.template(schema).render
-        """A row as a JSON object -> the body of its request."""
+        """Rows as JSON objects -> the body of their request."""
 
     def read(self, status: int, content: bytes) -> tuple[float, Any]:
         """The score in an answer, and what names the prediction later (None where nothing does).

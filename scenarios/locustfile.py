@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,8 @@ from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
 from scenarios.worlds import population
 
-USERS = 32
-"""Requests that can be under way at once."""
+USERS = 96
+"""Requests that can be under way at once: 2 a second at speed 60, each of which takes 0.7 s."""
 
 LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
@@ -32,11 +33,16 @@ LABEL_INTERVAL_S = 15.0
 
 
 class Drill(NamedTuple):
-    """The drill under way."""
+    """The drill under way.
+
+    Attributes:
+        urls: Where the replicas of the service are.
+    """
 
     traffic: Traffic
     target: Target
     exchange: Exchange
+    urls: tuple[str, ...]
 
 
 drill: Drill | None = None
@@ -55,11 +61,14 @@ class Applicant(FastHttpUser):
         if drill is None or arrival is None:
             gevent.sleep(0.1)
             return
-        traffic, target, exchange = drill
+        traffic, target, exchange, urls = drill
         gevent.sleep(max(arrival.due - time.time(), 0.0))
         sent_at = time.time()
         with self.client.post(
-            target.predict.path, data=exchange.body(arrival.row).decode(), catch_response=True
+            urls[arrival.replica] + target.predict.path,
+            name=target.predict.path,
+            data=exchange.body(arrival.rows).decode(),
+            catch_response=True,
         ) as response:
             try:
                 _, token = exchange.read(response.status_code, response.content)
@@ -94,8 +103,36 @@ class Clerk(FastHttpUser):
         if not labels:
             gevent.sleep(LABEL_INTERVAL_S / traffic.speed)
             return
-        body = told.body([(label.token, label.outcome) for label in labels])
-        self.client.post(told.path, data=body.decode())
+        for replica, known in labels.items():
+            body = told.body([(label.token, label.outcome) for label in known])
+            self.client.post(drill.urls[replica] + told.path, name=told.path, data=body.decode())
+
+
+class Intruder(FastHttpUser):
+    """Sends what somebody who looks for holes sends, where the drill has one."""
+
+    fixed_count = 4
+
+    @task
+    def scan(self) -> None:
+        """One request."""
+        arrival = drill.traffic.next_hostile() if drill else None
+        if drill is None or arrival is None:
+            gevent.sleep(0.1)
+            return
+        gevent.sleep(max(arrival.due - time.time(), 0.0))
+        sent_at, request = time.time(), arrival.request
+        with self.client.request(
+            request.method,
+            drill.urls[arrival.replica] + request.path,
+            name="hostile",
+            data=request.body,
+            headers={"Content-Type": request.content_type},
+            catch_response=True,
+        ) as response:
+            if response.status_code == request.status:
+                response.success()
+            drill.traffic.repelled(arrival, sent_at, response.status_code)
 
 
 class DrillShape(LoadTestShape):
@@ -106,7 +143,7 @@ class DrillShape(LoadTestShape):
         # Locust asks for the first time before `test_start` has made the drill.
         if drill is not None and drill.traffic.finished:
             return None
-        return USERS + Clerk.fixed_count, 1000.0
+        return USERS + Clerk.fixed_count + Intruder.fixed_count, 1000.0
 
 
 def add_arguments(parser: LocustArgumentParser) -> None:
@@ -124,6 +161,15 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     )
     parser.add_argument(
         "--target-file", default="", include_in_web_ui=False, help="a service of your own"
+    )
+    parser.add_argument(
+        "--service-urls",
+        default="",
+        include_in_web_ui=False,
+        help="the replicas, comma-separated; the host alone when there is one",
+    )
+    parser.add_argument(
+        "--replicas", type=int, default=0, include_in_web_ui=False, help="where no phase says"
     )
     parser.add_argument(
         "--status-file", default="", include_in_web_ui=False, help="where to report progress"
@@ -144,17 +190,24 @@ def begin(environment: Environment, **_: Any) -> None:
     global drill
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
+    if options.service_urls:
+        scenario = replace(scenario, replicas=options.replicas)
+    elif scenario.is_operated:
+        raise ValueError(f"{scenario.name} needs somebody to run the service as it says")
     if options.target_file:
         target = load_target(Path(options.target_file))
     else:
         target = shipped_target(environment.host or "", scenario.model)
     introduce(target, scenario.name)
     exchange = Exchange(target, population(scenario.model).schema)
+    urls = tuple(options.service_urls.split(",")) if options.service_urls else (target.url,)
     status_file = Path(options.status_file) if options.status_file else None
     if status_file:
         status_file.touch()  # says that this load generator is ready
     t0 = wait_for_start(Path(options.start_file)) if options.start_file else time.time() + 1.0
-    drill = Drill(Traffic(scenario, options.speed, options.seed, t0), target, exchange)
+    foreign = target.path is not None
+    traffic = Traffic(scenario, options.speed, options.seed, t0, foreign)
+    drill = Drill(traffic, target, exchange, urls)
     if status_file:
         gevent.spawn(report, drill.traffic, status_file)
 

@@ -10,6 +10,7 @@ from scenarios.yamlfile import Located
 from simulators.fleet import MAX_REPLICAS
 from simulators.operations import Canary, Operation
 from target_service.builds import BUILDS, USUAL
+from target_service.contract import MAX_BATCH
 
 
 class CanaryKeys(Strict, frozen=True):
@@ -41,6 +42,7 @@ class OperationKeys(Strict, frozen=True):
     canary: CanaryKeys | None = None
     labels: PhaseLabelKeys | None = None
     scan: Number = 0.0
+    rows: int = 1
 
 
 def operation(source: Located, key: str, raw: OperationKeys) -> Operation:
@@ -68,6 +70,8 @@ def operation(source: Located, key: str, raw: OperationKeys) -> Operation:
         coverage = share(source, f"{key}.labels.coverage", raw.labels.coverage)
     with source.at(f"{key}.scan"):
         require(0 <= raw.scan < math.inf, "expected hostile requests/s, not negative")
+    with source.at(f"{key}.rows"):
+        require(1 <= raw.rows <= MAX_BATCH, f"expected 1 to {MAX_BATCH} rows in a request")
     return Operation(
         replicas=raw.replicas,
         down=raw.down,
@@ -75,6 +79,7 @@ def operation(source: Located, key: str, raw: OperationKeys) -> Operation:
         build=raw.build,
         canary=canary,
         scan=float(raw.scan),
+        rows=raw.rows,
         label_coverage=coverage,
     )
 

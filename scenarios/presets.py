@@ -7,7 +7,7 @@ from typing import Any
 
 SHIPPED: Mapping[str, Any] = {
     "path": "/predict",
-    "request": {"rows": ["{*row}"]},
+    "request": {"rows": "{*rows}"},
     "score": "predictions[0].score",
     "token": "predictions[0].token",
 }
@@ -30,9 +30,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "inputs": [
                 {
                     "name": "predict",
-                    "shape": [1, "{*width}"],
+                    "shape": ["{*count}", "{*width}"],
                     "datatype": "FP64",
-                    "data": "{*values}",
+                    "data": "{*matrix}",
                 }
             ]
         },
@@ -44,17 +44,17 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "score": "outputs[0].data[0]",
     },
     # KServe's first protocol, which TensorFlow Serving speaks, too.
-    "kserve-v1": {"request": {"instances": ["{*values}"]}, "score": "predictions[0]"},
+    "kserve-v1": {"request": {"instances": "{*matrix}"}, "score": "predictions[0]"},
     # `mlflow models serve`.
     "mlflow": {
         "path": "/invocations",
-        "request": {"dataframe_split": {"columns": "{*names}", "data": ["{*values}"]}},
+        "request": {"dataframe_split": {"columns": "{*names}", "data": "{*matrix}"}},
         "score": "predictions[0]",
     },
     # As in BentoML's scikit-learn example; the key is the name of the API method's argument.
     "bentoml": {
         "path": "/classify",
-        "request": {"input_series": ["{*values}"]},
+        "request": {"input_series": "{*matrix}"},
         "score": "[0]",
     },
 }

@@ -14,7 +14,15 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from scenarios.presets import FEEDBACK, PRESETS, SHIPPED
-from scenarios.template import Template, parse_path, placeholders, row_fillers, value_of
+from scenarios.template import (
+    FOR_MANY,
+    Rows,
+    Template,
+    parse_path,
+    placeholders,
+    row_fillers,
+    value_of,
+)
 from scenarios.worlds import named, population
 from scenarios.yamlfile import Located, read_yaml
 from target_service.contract import Schema
@@ -39,7 +47,12 @@ class Predict:
     score: tuple[str | int, ...]
     token: tuple[str | int, ...] | None = None
 
-    def template(self, schema: Schema) -> Template:
+    @property
+    def takes_many(self) -> bool:
+        """Whether a body can hold several rows."""
+        return set(placeholders(self.request)) <= FOR_MANY
+
+    def template(self, schema: Schema) -> Template[Rows]:
         """The body's template for rows of a schema; ValueError where they do not fit."""
         return Template(self.request, row_fillers(schema))
 
@@ -228,8 +241,8 @@ def _predict(source: Located, file: _File, schema: Schema, told: bool) -> Predic
     predict = Predict(given["path"], given["request"], score, token)
     with source.at("predict.request"):
         predict.template(schema)
-        if not set(placeholders(predict.request)) - {"*names", "*width"}:
-            raise ValueError("no value of a row is in it; expected {*row}, {*values} or {feature}")
+        if not set(placeholders(predict.request)) - {"*names", "*width", "*count"}:
+            raise ValueError("no value of a row is in it; expected {*rows}, {*row} or {feature}")
     return predict
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from target_service.contract import Schema
+from target_service.contract import Feature, Schema
 
-Values = Mapping[str, Any]
-"""What placeholders stand for: feature, or other name, -> value."""
+Rows = Sequence[Mapping[str, Any]]
+"""One or more rows, feature -> value."""
 
-Piece = bytes | Callable[[Values], bytes]
+Filled = TypeVar("Filled")
+Filler = Callable[[Filled], bytes]
+"""What fills a hole: something -> JSON text."""
 
 _PLACEHOLDER = re.compile(r"\{(\*?[\w .-]+)\}")
 _STEP = re.compile(r"\[(\d+)\]|(?:^|\.)([^.\[\]]+)")
@@ -25,21 +27,21 @@ _STEP = re.compile(r"\[(\d+)\]|(?:^|\.)([^.\[\]]+)")
 _encode = msgspec.json.Encoder().encode
 
 
-class Template:
+class Template(Generic[Filled]):
     """A JSON document with holes; fills them, and gives its text.
 
     Args:
         document: The document; a string `{name}` is a hole, and nothing else is one.
-        fill: Per hole its filler, values -> JSON text.
+        fill: Per hole its filler.
 
     Raises:
         ValueError: A hole has no filler; names the known ones.
     """
 
-    def __init__(self, document: Any, fill: Mapping[str, Callable[[Values], bytes]]) -> None:
+    def __init__(self, document: Any, fill: Mapping[str, Filler[Filled]]) -> None:
         self._pieces = tuple(_merged(_pieces(document, fill)))
 
-    def render(self, values: Values) -> bytes:
+    def render(self, values: Filled) -> bytes:
         """The document's JSON text.
 
         >>> Template({"a": ["{x}", 1]}, {"x": value_of("x")}).render({"x": None})
@@ -50,36 +52,48 @@ class Template:
         )
 
 
-def value_of(name: str) -> Callable[[Values], bytes]:
+def value_of(name: str) -> Callable[[Mapping[str, Any]], bytes]:
     """A filler: one value under its name."""
     return lambda values: _encode(values[name])
 
 
-def row_fillers(schema: Schema) -> dict[str, Callable[[Values], bytes]]:
-    """What a prediction's template may hold, for rows of a schema.
+FOR_MANY = frozenset({"*rows", "*matrix", "*columns", "*count", "*names", "*width"})
+"""The holes of a prediction's template that several rows fit into."""
 
-    `{feature}` is one value; `{*row}` the row as an object, `{*values}` as a list, `{*names}` the
-    features' names, `{*width}` their number, and `{*columns}` one Open Inference tensor for each.
+
+def row_fillers(schema: Schema) -> dict[str, Callable[[Rows], bytes]]:
+    """What a prediction's template may hold, for one or more rows of a schema.
+
+    `{*rows}` are the rows as objects, `{*matrix}` as lists of values, `{*columns}` as one Open
+    Inference tensor per feature; `{*count}` is their number, `{*names}` the features' names and
+    `{*width}` the number of these. Of the first row, `{feature}` is one value, `{*row}` the object
+    and `{*values}` the list.
     """
-    columns: list[Any] = [
-        {
-            "name": feature.name,
-            "shape": [1],
-            "datatype": "BYTES" if feature.categories else "FP64",
-            "data": [f"{{{feature.name}}}"],
-        }
-        for feature in schema.features
-    ]
-    fillers = {name: value_of(name) for name in schema.names}
     names = schema.names
     every_name, width = _encode(names), _encode(len(names))
     return {
-        **fillers,
-        "*row": _encode,
-        "*values": lambda row: _encode([row[name] for name in names]),
+        **{name: _first(name) for name in names},
+        "*row": lambda rows: _encode(rows[0]),
+        "*values": lambda rows: _encode([rows[0][name] for name in names]),
+        "*rows": _encode,
+        "*matrix": lambda rows: _encode([[row[name] for name in names] for row in rows]),
+        "*columns": lambda rows: _encode([_tensor(feature, rows) for feature in schema.features]),
+        "*count": lambda rows: _encode(len(rows)),
         "*names": lambda _: every_name,
         "*width": lambda _: width,
-        "*columns": Template(columns, fillers).render,
+    }
+
+
+def _first(name: str) -> Callable[[Rows], bytes]:
+    return lambda rows: _encode(rows[0][name])
+
+
+def _tensor(feature: Feature, rows: Rows) -> dict[str, Any]:
+    return {
+        "name": feature.name,
+        "shape": [len(rows)],
+        "datatype": "BYTES" if feature.categories else "FP64",
+        "data": [row[feature.name] for row in rows],
     }
 
 
@@ -147,7 +161,7 @@ def _describe(value: Any) -> str:
     return f"there is {value!r}"
 
 
-def _pieces(document: Any, fill: Mapping[str, Callable[[Values], bytes]]) -> Iterator[Piece]:
+def _pieces(document: Any, fill: Mapping[str, Filler[Filled]]) -> Iterator[bytes | Filler[Filled]]:
     if isinstance(document, dict):
         yield b"{"
         for number, (key, value) in enumerate(document.items()):
@@ -170,7 +184,7 @@ def _pieces(document: Any, fill: Mapping[str, Callable[[Values], bytes]]) -> Ite
         yield _encode(document)
 
 
-def _merged(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _merged(pieces: Iterator[bytes | Filler[Filled]]) -> Iterator[bytes | Filler[Filled]]:
     constant = b""
     for piece in pieces:
         if isinstance(piece, bytes):

@@ -201,6 +201,21 @@ class Fleet:
             other for other in serving if BUILDS[self.lives[other].build].version == version
         )
 
+    def excuses(self, life: int, time: float) -> bool:
+        """Whether the drill itself makes a request fail that was sent to a life at a time.
+
+        So it is when nobody is there, when the build is to answer some with an error, when the only
+        replica is being replaced, and when a crash cuts off what is under way.
+        """
+        if life == NOBODY:
+            return True
+        one = self.lives[life]
+        return (
+            BUILDS[one.build].error_share > 0
+            or (0 < one.start == one.joins <= time < one.start + JOIN_S)
+            or (one.crashes and time >= one.end - LEAVE_S)
+        )
+
     @cached_property
     def _rotation_starts(self) -> list[float]:
         return [rotation.start for rotation in self.rotations]

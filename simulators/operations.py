@@ -26,6 +26,7 @@ class Operation:
         build: What they run.
         canary: A build that is tried out beside it.
         scan: Hostile requests/s.
+        rows: In each request.
         label_coverage: Share of this phase's predictions whose ground truth is ever known; None is
             the scenario's.
     """
@@ -36,6 +37,7 @@ class Operation:
     build: str = USUAL
     canary: Canary | None = None
     scan: float = 0.0
+    rows: int = 1
     label_coverage: float | None = None
 
     @property
@@ -46,6 +48,7 @@ class Operation:
             or self.build != USUAL
             or self.canary is not None
             or self.scan > 0
+            or self.rows > 1
             or self.label_coverage is not None
         )
 

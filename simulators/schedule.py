@@ -211,6 +211,10 @@ class Schedule:
         ]
         return np.array(shares)[self._phase_index(times)]
 
+    def rows(self, times: Floats) -> NDArray[np.int64]:
+        """(n,) rows in each request at (n,) times."""
+        return np.array([phase.operation.rows for phase in self.phases])[self._phase_index(times)]
+
     def windows(self) -> tuple[Window, ...]:
         """The stretches in which anything differs; adjacent phases that differ make one."""
         windows: list[Window] = []

@@ -28,13 +28,15 @@ class Block:
         x: (n, d) inputs, encoded as `Schema` says.
         outcome: (n,) what comes true, 0 or 1.
         labelled: (n,) whether its outcome is ever reported.
-        delay: (n,) seconds until it is; None where all outcomes take as long.
+        rows: (n,) how many rows each asks about: its own and those after it.
+        delay: (n,) seconds until it is known; None where all outcomes take as long.
     """
 
     due: Floats
     x: Floats
     outcome: NDArray[np.uint8]
     labelled: NDArray[np.bool_]
+    rows: NDArray[np.int64]
     delay: Floats | None = None
 
     def __len__(self) -> int:
@@ -73,6 +75,7 @@ class Stream:
             rows.x[:count],
             outcome[:count],
             labelled[:count],
+            self.schedule.rows(due[:count]),
             None if delay is None else delay[:count],
         )
 

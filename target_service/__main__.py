@@ -6,8 +6,11 @@ import argparse
 import logging
 import os
 import secrets
+import sys
 from pathlib import Path
+from random import Random
 
+from target_service.builds import BUILDS, STANDING_BY, USUAL
 from target_service.contract import RECIPES
 from target_service.model import ArtifactError, load
 
@@ -27,7 +30,8 @@ def main() -> None:
     training = commands.add_parser("train", help="train models from the data sets that ship")
     training.add_argument("names", nargs="*", metavar="NAME", help="credit, flights; default: both")
     training.add_argument("--out", type=Path, default=Path("build/models"), metavar="DIR")
-    training.add_argument("--version", default="1.0.0")
+    training.add_argument("--version", help="default: the build's, 1.0.0 or 1.1.0")
+    _add_build(training)
     training.set_defaults(run=_train)
 
     serving = commands.add_parser(
@@ -39,6 +43,19 @@ def main() -> None:
     serving.add_argument("--model", type=Path, required=True, metavar="DIR")
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=8000)
+    serving.add_argument(
+        "--standby",
+        action="store_true",
+        help="load everything, then wait for a line on standard input before taking the port",
+    )
+    _add_build(serving)
+    serving.add_argument(
+        "--drill-lost-scrapes",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="for drills: fail this share of the scrapes",
+    )
     serving.add_argument("--app-name", default="target-service", help="a label of HTTP metrics")
     serving.set_defaults(run=_serve)
 
@@ -51,16 +68,28 @@ def main() -> None:
         parser.error(str(error))
 
 
+def _add_build(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--drill-build",
+        choices=BUILDS,
+        default=USUAL,
+        help="for drills: a build with a fault made on purpose",
+    )
+
+
 def _train(arguments: argparse.Namespace) -> None:
     from target_service.training import train_named  # scikit-learn takes seconds to load
 
+    build = BUILDS[arguments.drill_build]
+    version = arguments.version or build.version
     for name in arguments.names or RECIPES:
-        path = train_named(name, arguments.version).save(arguments.out / name)
-        logger.info("trained %s %s: %s", name, arguments.version, path)
+        path = train_named(name, version, build.lost_positives).save(arguments.out / name)
+        logger.info("trained %s %s: %s", name, version, path)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
     model = load(arguments.model)
+    build = BUILDS[arguments.drill_build]
 
     import uvicorn
     from prometheus_client import CollectorRegistry, ProcessCollector
@@ -71,10 +100,28 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    metrics = ModelMetrics(model, arguments.app_name, registry)
     tokens = Tokens(_token_key(), model.name, model.version)
+    if build == BUILDS[USUAL] and not arguments.drill_lost_scrapes:
+        app = create_app(model, ModelMetrics(model, arguments.app_name, registry), tokens)
+    else:
+        from target_service.faulty import create_faulty_app
+
+        app = create_faulty_app(
+            model,
+            build,
+            tokens,
+            arguments.app_name,
+            registry,
+            arguments.drill_lost_scrapes,
+            Random(arguments.port),  # noqa: S311  nothing secret; replicas are to differ
+        )
+        logger.warning("for drills: build %s", arguments.drill_build)
+    if arguments.standby:
+        logger.info(STANDING_BY)
+        if not sys.stdin.readline():
+            return  # whoever was to say when is gone
     uvicorn.run(
-        create_app(model, metrics, tokens),
+        app,
         host=arguments.host,
         port=arguments.port,
         loop="uvloop",

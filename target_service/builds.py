@@ -11,6 +11,12 @@ import msgspec
 
 USUAL_VERSION = "1.0.0"
 
+STANDING_BY = "standing by"
+"""What a service that is to wait says once it has loaded everything."""
+
+USER_REQUESTS = "user_request_count_total"
+"""What a build with `user_label` counts, by `user`. No sound build has such a metric."""
+
 
 class Build(msgspec.Struct, frozen=True):
     """One deployment: a training of the model, and what is wrong with it or the code around it.

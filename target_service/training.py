@@ -22,6 +22,7 @@ from target_service.contract import (
     load_dataset,
     tail_refined_edges,
 )
+from target_service.flaws import mislabelled
 from target_service.model import (
     Calibration,
     CategoryTerm,
@@ -82,13 +83,19 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
     )
 
 
-def train_named(name: str, version: str) -> Model:
+def train_named(name: str, version: str, lost_positives: float = 0.0) -> Model:
     """Train one of the models that ship, on the data set of the same name.
+
+    Args:
+        name: Which model.
+        version: Of the artifact.
+        lost_positives: For drills: share of the positive outcomes that are recorded as negative.
 
     Raises:
         ValueError: No such model, or its data set cannot be read.
     """
-    return train(load_dataset(DATA / f"{_known(name)}.npz"), name, version)
+    dataset = load_dataset(DATA / f"{_known(name)}.npz")
+    return train(mislabelled(dataset, lost_positives), name, version)
 
 
 def _known(name: str) -> str:

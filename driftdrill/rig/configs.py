@@ -5,6 +5,7 @@ The files under `prometheus/` and the user's rule files are read, never written.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def write_prometheus_config(
     path: Path,
     speed: float,
     rules: Path,
-    service: str,
+    targets: Path,
     alertmanager: str,
     scrape: Mapping[str, Any] | None = None,
 ) -> None:
@@ -71,7 +72,7 @@ def write_prometheus_config(
         path: File to write.
         speed: Production seconds per second.
         rules: Folder of the rule files.
-        service: Address, `host:port`, of the service to scrape.
+        targets: File that names the replicas to scrape; see `write_targets`.
         alertmanager: Address of Alertmanager.
         scrape: Settings of the scrape job, where the service is not ours.
 
@@ -87,8 +88,8 @@ def write_prometheus_config(
     jobs = [job for job in config["scrape_configs"] if job["job_name"] == JOB]
     if len(jobs) != 1:
         raise UsageError(f"{source}: scrape_configs needs one job_name {JOB!r}, has {len(jobs)}")
-    for static in jobs[0]["static_configs"]:
-        static["targets"] = [service]
+    del jobs[0]["static_configs"]
+    jobs[0]["file_sd_configs"] = [{"files": [str(targets)], "refresh_interval": "5s"}]
     jobs[0].update(scrape or {})
     kept = {"source_labels": ["__name__"], "regex": STARTED, "action": "keep"}
     config["scrape_configs"].append(
@@ -99,6 +100,13 @@ def write_prometheus_config(
         }
     )
     _write(path, config)
+
+
+def write_targets(path: Path, addresses: Sequence[str]) -> None:
+    """Tell Prometheus, which watches the file, which addresses to scrape from now on."""
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps([{"targets": list(addresses)}]))
+    unfinished.rename(path)
 
 
 def write_alertmanager_config(path: Path, speed: float, receiver: str) -> None:

@@ -29,6 +29,7 @@ class Process:
         cwd: Its working directory; None is ours.
         env: Its whole environment; None is ours.
         log: File that takes what it writes; a log that exists is continued.
+        gated: Whether it waits for a line on its standard input; see `release`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Process:
         log: Path,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        gated: bool = False,
     ) -> None:
         self.name = name
         self.log = log
@@ -47,7 +49,7 @@ class Process:
                 _guarded(argv),
                 cwd=cwd,
                 env=env,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if gated else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -73,12 +75,24 @@ class Process:
         """Whether it runs."""
         return self.returncode is None
 
+    def release(self) -> None:
+        """Send a gated process the line that it waits for; nothing to others and to dead ones."""
+        if self._popen.stdin is not None:
+            with suppress(BrokenPipeError), self._popen.stdin as line:
+                line.write(b"\n")
+
+    def said(self, text: str) -> bool:
+        """Whether its log holds a text."""
+        return text in self.log.read_text(errors="replace")
+
     def stop(self, grace: float = 10.0) -> None:
         """End it and everything that it started; does nothing when it has ended.
 
         Args:
             grace: Seconds to end by itself after SIGTERM; then it is killed.
         """
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
         if not self.alive:
             return
         self._popen.terminate()

@@ -12,6 +12,7 @@ from driftdrill.rig.configs import JOB
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.process import Process
+from target_service.builds import STANDING_BY
 
 Probe = Callable[[httpx.Client], str | None]
 """Asks a server; None when it is ready, else what it is waiting for."""
@@ -62,6 +63,16 @@ def answers(url: str) -> Probe:
     def probe(client: httpx.Client) -> str | None:
         status = client.get(url).status_code
         return None if status == httpx.codes.OK else f"{url} answers {status}"
+
+    return probe
+
+
+def stands_by(process: Process) -> Probe:
+    """A service that is to wait has loaded everything."""
+
+    def probe(client: httpx.Client) -> str | None:
+        del client
+        return None if process.said(STANDING_BY) else "it has not said that it is standing by"
 
     return probe
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,17 +11,20 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
+from driftdrill.promapi import Clock
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
     write_alertmanager_config,
     write_prometheus_config,
     write_rules,
+    write_targets,
 )
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.readiness import Probe
+from driftdrill.rig.replicas import Replicas, Service
 from driftdrill.rig.scrape import scrape_address, scrape_settings
 from driftdrill.rig.tools import Tool, Tools
 from driftdrill.rig.webhook import NotificationReceiver
@@ -51,7 +53,9 @@ class Rig:
 
     Attributes, from `start` on:
         receiver: What Alertmanager notifies.
-        service_url: Base URL of the service, without a slash at the end; so are the next two.
+        service_urls: Base URL of each place of a replica, without a slash at the end, like the
+            next two; not every place has a replica all the time.
+        addresses: What Prometheus calls them.
         prometheus_url: Base URL of Prometheus.
         alertmanager_url: Base URL of Alertmanager.
     """
@@ -72,6 +76,9 @@ class Rig:
         self._interruption = interruption
         self._stack = ExitStack()
         self._servers: list[Process] = []
+        self._replicas: Replicas | None = None
+        self.service_urls: tuple[str, ...] = ()
+        self.addresses: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -84,36 +91,36 @@ class Rig:
     ) -> None:
         self._stack.close()
 
-    def start(self, served: Path | Target) -> None:
+    def start(self, served: Service | Target) -> None:
         """Start everything but Locust; the service only where it is ours.
 
         What Prometheus needs to work with the others takes seconds more: see `wait_until_ready`.
 
         Args:
-            served: The artifact that the service is to serve, or a service that runs elsewhere.
+            served: What our replicas are to be, or a service that runs elsewhere.
 
         Raises:
             UsageError: A rule file is not valid.
             RigError: A server died or was not ready in time.
             Interrupted: A signal arrived meanwhile.
         """
-        service, prometheus, alertmanager = (
-            self._stack.enter_context(lease_port(port)) for port in (8000, 9090, 9093)
+        prometheus, alertmanager = (
+            self._stack.enter_context(lease_port(port)) for port in (9090, 9093)
         )
-        self.service_url = served.url if isinstance(served, Target) else f"http://{service.address}"
         self.prometheus_url = f"http://{prometheus.address}"
         self.alertmanager_url = f"http://{alertmanager.address}"
         self.receiver = self._stack.enter_context(NotificationReceiver())
+        scrape = None
         if isinstance(served, Target):
             secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
-            scraped, scrape = scrape_address(served), scrape_settings(served, secrets)
-        else:
-            scraped, scrape = service.address, None
-        self._write_configs(scraped, alertmanager.address, scrape)
+            scrape = scrape_settings(served, secrets)
+        self._write_configs(alertmanager.address, scrape)
 
-        if isinstance(served, Path):
-            self._serve("service", _service_command(served, service.port), env=_service_env())
-            self._wait(readiness.answers(f"{self.service_url}/healthz"))
+        if isinstance(served, Target):
+            self.service_urls, self.addresses = (served.url,), (scrape_address(served),)
+            write_targets(self._targets, self.addresses)
+        else:
+            self._start_replicas(served)
         self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
         self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
@@ -133,6 +140,11 @@ class Rig:
         first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
         self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
 
+    def conduct(self, clock: Clock) -> None:
+        """Change the replicas as the drill goes on; nothing for a service that is not ours."""
+        if self._replicas:
+            self._stack.callback(self._replicas.conduct(clock))
+
     def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
         """Start Locust.
 
@@ -147,17 +159,38 @@ class Rig:
         return self._start("locust", command, env={**os.environ, **env})
 
     def dead(self) -> Process | None:
-        """A server that has died since it was started, if one has; Locust is none."""
-        return next((server for server in self._servers if not server.alive), None)
+        """A server that has died since it was started, if one has; Locust is none.
 
-    def _write_configs(
-        self, service: str, alertmanager: str, scrape: Mapping[str, Any] | None
-    ) -> None:
+        Raises:
+            RigError: A replica could not be changed.
+        """
+        dead = next((server for server in self._servers if not server.alive), None)
+        return dead or (self._replicas.dead() if self._replicas else None)
+
+    @property
+    def _targets(self) -> Path:
+        return self._out / "targets.json"
+
+    def _start_replicas(self, service: Service) -> None:
+        self.addresses = tuple(
+            self._stack.enter_context(lease_port(8000)).address for _ in range(service.fleet.places)
+        )
+        self.service_urls = tuple(f"http://{address}" for address in self.addresses)
+        self._replicas = Replicas(service, self.addresses, self._speed, self._targets, self._start)
+        self._replicas.load()
+        for url, process in self._replicas.serving.items():
+            probe = readiness.answers(f"{url}/healthz")
+            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
+        for process in self._replicas.waiting:
+            probe = readiness.stands_by(process)
+            readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
+
+    def _write_configs(self, alertmanager: str, scrape: Mapping[str, Any] | None) -> None:
         (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
         write_prometheus_config(
-            self._out / "prometheus.yml", self._speed, rules, service, alertmanager, scrape
+            self._out / "prometheus.yml", self._speed, rules, self._targets, alertmanager, scrape
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
 
@@ -185,26 +218,20 @@ class Rig:
         ]
 
     def _serve_tool(self, tool: Tool, flags: Sequence[str]) -> None:
-        self._serve(tool.name, [str(tool.path), *flags], cwd=tool.cwd or PROJECT)
-
-    def _serve(
-        self,
-        name: str,
-        command: Sequence[str],
-        cwd: Path = PROJECT,
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        self._servers.append(self._start(name, command, cwd, env))
+        command = [str(tool.path), *flags]
+        self._servers.append(self._start(tool.name, command, cwd=tool.cwd or PROJECT))
 
     def _start(
         self,
         name: str,
         command: Sequence[str],
+        *,
         cwd: Path = PROJECT,
         env: Mapping[str, str] | None = None,
+        gated: bool = False,
     ) -> Process:
         log = self._out / "logs" / f"{name}.log"
-        process = Process(name, command, cwd=cwd, env=env, log=log)
+        process = Process(name, command, cwd=cwd, env=env, log=log, gated=gated)
         self._stack.callback(process.stop)
         return process
 
@@ -230,16 +257,6 @@ def new_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
-
-
-def _service_command(model: Path, port: int) -> list[str]:
-    command = [sys.executable, "-m", "target_service", "serve", "--model", str(model.resolve())]
-    return [*command, "--host", "127.0.0.1", "--port", str(port)]
-
-
-def _service_env() -> dict[str, str]:
-    # Tokens of one drill are worth nothing in the next.
-    return {**os.environ, "DRIFTDRILL_TOKEN_KEY": secrets.token_hex(32)}
 
 
 def _milliseconds(seconds: float) -> str:

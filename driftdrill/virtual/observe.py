@@ -64,6 +64,8 @@ def record(
     schedule = drill.schedule
     if scenario.is_operated:
         raise ValueError(f"{scenario.name} is about operations, which are not simulated yet")
+    if any(phase.operation.rows > 1 for phase in schedule.phases):
+        raise ValueError(f"{scenario.name} sends many rows in a request: only a live drill does")
     if schedule.duration < SHORTEST_S:
         raise ValueError(f"{scenario.name} lasts under {SHORTEST_S:g}s: too short to scrape twice")
     long = schedule.duration > DAY_S

@@ -1,5 +1,6 @@
 """Rows of one's own: CSV and Parquet, what is inferred of them, and what is said of bad ones."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -100,14 +101,27 @@ def test_drifts_are_injected_onto_the_rows(tmp_path):
 
 
 def test_outcomes_are_told_when_they_are_known_whatever_their_order(tmp_path):
-    write(tmp_path, DESCRIPTION + "order: file\n", CSV.replace("30d", "1h"))
+    write(tmp_path, DESCRIPTION + "order: file\n", CSV.replace("30d", "5s").replace("90s", "2s"))
     (tmp_path / "mine.yaml").write_text(SCENARIO)
-    traffic = Traffic(load(tmp_path / "mine.yaml"), 3600.0, 0, t0=0.0)
-    for token in ("hour", "soon", "now"):
+    traffic = Traffic(load(tmp_path / "mine.yaml"), 1.0, 0, t0=time.time() - 10)
+    for token in ("after 5 s", "after 3 s", "after 2 s"):
         arrival = traffic.next_arrival()
         assert arrival is not None
         traffic.answered(arrival, arrival.due, token)
-    assert [label.token for label in traffic.due_labels(10)] == ["now", "soon", "hour"]
+    told = [label.token for label in traffic.due_labels(10)[0]]
+    assert told == ["after 2 s", "after 3 s", "after 5 s"]
+
+
+def test_a_request_of_many_rows_takes_those_of_its_phase_from_its_own_on(tmp_path):
+    write(tmp_path, DESCRIPTION + "order: file\n")
+    many = SCENARIO.replace("{name: calm, duration: 1m}", "{name: calm, duration: 1m, rows: 100}")
+    (tmp_path / "mine.yaml").write_text(many)
+    traffic = Traffic(load(tmp_path / "mine.yaml"), 1.0, 0, t0=0.0)
+    asked = [arrival.rows for arrival in iter(traffic.next_arrival, None)]
+    assert [len(rows) for rows in asked] == [100] * 60 + [1] * 60
+    assert [rows[0]["home"] for rows in asked[:4]] == ["own", "rent", "own", "own"]
+    assert {row["age"] for rows in asked[:60] for row in rows} == {31, None, 47.5}
+    assert {row["age"] for rows in asked[60:] for row in rows} == {39.25, None, 55.75}
 
 
 def test_without_a_column_of_outcomes_none_is_told(tmp_path):

@@ -12,8 +12,8 @@ SCHEMA = Schema((Feature("age"), Feature("home", ("own", "rent"))))
 ROW = {"age": None, "home": 'r"ent'}
 
 
-def rendered(document):
-    return json.loads(Template(document, row_fillers(SCHEMA)).render(ROW))
+def rendered(document, rows=(ROW,)):
+    return json.loads(Template(document, row_fillers(SCHEMA)).render(rows))
 
 
 def test_a_template_without_a_hole_is_itself():
@@ -28,10 +28,21 @@ def test_every_placeholder_stands_for_its_part_of_the_row():
     assert rendered({"shape": [1, "{*width}"], "names": "{*names}"}) == {
         "shape": [1, 2], "names": ["age", "home"],
     }  # fmt: skip
+    assert rendered(["{*rows}", "{*matrix}", "{*count}"]) == [[ROW], [[None, 'r"ent']], 1]
     assert rendered("{*columns}") == [
         {"name": "age", "shape": [1], "datatype": "FP64", "data": [None]},
         {"name": "home", "shape": [1], "datatype": "BYTES", "data": ['r"ent']},
     ]
+
+
+def test_several_rows_fill_what_is_for_several():
+    rows = [ROW, {"age": 3.5, "home": "own"}]
+    assert rendered("{*rows}", rows) == rows
+    assert rendered(["{*count}", "{*width}"], rows) == [2, 2]
+    assert rendered("{*matrix}", rows) == [[None, 'r"ent'], [3.5, "own"]]
+    assert rendered("{*columns}", rows)[0] == {
+        "name": "age", "shape": [2], "datatype": "FP64", "data": [None, 3.5],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PRESETS)

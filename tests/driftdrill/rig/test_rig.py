@@ -13,18 +13,20 @@ import httpx
 import pytest
 import yaml
 
-from driftdrill.rig import PROJECT, rig
+from driftdrill.rig import PROJECT, replicas
 from driftdrill.rig.configs import HEARTBEAT
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
+from driftdrill.rig.replicas import Service, single
 from driftdrill.rig.rig import Rig
 from driftdrill.rig.tools import Tools
+from simulators.fleet import Life
 
 Ends = Callable[[int], bool]
 
 SPEED = 60
 SHIPPED = tuple(sorted((PROJECT / "prometheus/rules").glob("*.yml")))
-MODEL = Path("no-model-is-needed")
+SERVICE_RUN = single(Path("no-model-is-needed"))
 
 SERVICE = """
 import http.server, sys
@@ -52,16 +54,16 @@ groups:
 def _stand_in_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service without a model: what is tested here is the rig."""
 
-    def command(_model: Path, port: int) -> list[str]:
-        return [sys.executable, "-c", SERVICE, str(port)]
+    def command(_service: Service, _life: Life, address: str) -> list[str]:
+        return [sys.executable, "-c", SERVICE, address.rpartition(":")[2]]
 
-    monkeypatch.setattr(rig, "_service_command", command)
+    monkeypatch.setattr(replicas, "service_command", command)
 
 
 @contextmanager
 def started(out: Path, tools: Tools, *rules: Path) -> Iterator[Rig]:
     with Rig(out, SPEED, tools, rules or SHIPPED, Interruption()) as running:
-        running.start(MODEL)
+        running.start(SERVICE_RUN)
         running.wait_until_ready()
         yield running
 
@@ -101,7 +103,7 @@ def test_when_it_has_started_rules_are_evaluated_and_afterwards_nothing_runs(
         assert pids_below(tmp_path)
     assert pids_below(tmp_path) == []
     with pytest.raises(httpx.ConnectError):
-        httpx.get(running.service_url, trust_env=False)
+        httpx.get(running.service_urls[0], trust_env=False)
 
 
 @pytest.mark.live
@@ -122,10 +124,10 @@ def test_an_alert_arrives_as_a_notification(tmp_path: Path, tools: Tools) -> Non
 @pytest.mark.live
 def test_two_rigs_at_once_do_not_see_each_other(tmp_path: Path, tools: Tools) -> None:
     with started(tmp_path / "a", tools) as one, started(tmp_path / "b", tools) as other:
-        urls = {one.service_url, one.prometheus_url, one.alertmanager_url, one.receiver.url}
-        assert not urls & {other.service_url, other.prometheus_url, other.alertmanager_url}
+        urls = {one.service_urls[0], one.prometheus_url, one.alertmanager_url, one.receiver.url}
+        assert not urls & {other.service_urls[0], other.prometheus_url, other.alertmanager_url}
         (target,) = query(other, 'up{job="target-service"}')
-        assert target["metric"]["instance"] in other.service_url  # type: ignore[index]
+        assert target["metric"]["instance"] in other.service_urls[0]  # type: ignore[index]
 
 
 @pytest.mark.live
@@ -158,12 +160,14 @@ def test_no_process_outlives_an_interrupted_harness(
     harness = f"""
 import sys, time
 from pathlib import Path, PosixPath
-from driftdrill.rig import rig
+from driftdrill.rig import replicas, rig
 from driftdrill.rig.interrupts import interruption
 from driftdrill.rig.tools import Tool, Tools
-rig._service_command = lambda model, port: [sys.executable, "-c", {SERVICE!r}, str(port)]
+replicas.service_command = lambda service, life, address: [
+    sys.executable, "-c", {SERVICE!r}, address.rpartition(":")[2]
+]
 with interruption() as found, rig.Rig(Path({str(out)!r}), 60, {tools!r}, (), found) as running:
-    running.start(Path("none"))
+    running.start(replicas.single(Path("none")))
     running.wait_until_ready()
     print("started", flush=True)
     while True:
@@ -204,10 +208,10 @@ def test_locust_may_end_by_itself_without_counting_as_a_dead_server(
 def test_a_service_that_exits_is_an_error_with_the_end_of_its_log(
     tmp_path: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_model: Path, _port: int) -> list[str]:
+    def broken(_service: Service, _life: Life, _address: str) -> list[str]:
         return ["sh", "-c", "echo no model at build/models; exit 2"]
 
-    monkeypatch.setattr(rig, "_service_command", broken)
+    monkeypatch.setattr(replicas, "service_command", broken)
     expected = r"service exited with status 2; end of .*service\.log:\s+no model at build/models"
     with pytest.raises(RigError, match=expected), started(tmp_path / "out", tools):
         pass
@@ -222,7 +226,7 @@ def test_a_signal_ends_the_start(tmp_path: Path, tools: Tools) -> None:
         pytest.raises(Interrupted, match="SIGTERM"),
         Rig(tmp_path / "out", SPEED, tools, SHIPPED, interruption) as running,
     ):
-        running.start(MODEL)
+        running.start(SERVICE_RUN)
     assert pids_below(tmp_path) == []
 
 
