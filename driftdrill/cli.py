@@ -15,16 +15,18 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.mutate import command as mutation
 from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
+from driftdrill.report.poster import poster
 from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
 from driftdrill.suite import Way, chosen, run_suite
 from driftdrill.up import stay_up
 from driftdrill.verdict import Outcome
-from scenarios.spec import CATALOGUE, catalogue, find
+from scenarios.spec import CATALOGUE, catalogue, find, scenario_files
 from scenarios.target import load_target
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
@@ -48,6 +50,9 @@ Days = Annotated[
     typer.Option(
         min=0.01, max=366, help="Stretch the steady phases until the drill lasts so many days."
     ),
+]
+Folder = Annotated[
+    Path, typer.Option("--scenarios", help="Folder of scenario files, in place of the shipped.")
 ]
 Rules = Annotated[
     list[Path] | None,
@@ -118,6 +123,7 @@ def run(
     target: Annotated[
         Path | None, typer.Option(help="A file that describes a service of your own.")
     ] = None,
+    among: Folder = CATALOGUE,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
     if sum((live, virtual, recording is not None)) > 1:
@@ -128,7 +134,7 @@ def run(
         raise UsageError("name the scenarios to run, or give a recording to --replay")
     if target is not None and (virtual or recording):
         raise UsageError("--target is a service that runs: only a live drill can ask it")
-    scenarios = [find(name) for name in names or ()]
+    scenarios = [find(name, among) for name in names or ()]
     asked = load_target(target) if target else None
     files = tuple(rules or (asked.rules if asked else ()) or RULES)
     checks.check_rules(files, speed)
@@ -194,9 +200,7 @@ def suite(
         Path | None,
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-suite]"),
     ] = None,
-    folder: Annotated[
-        Path, typer.Option("--scenarios", help="Folder of scenario files.")
-    ] = CATALOGUE,
+    folder: Folder = CATALOGUE,
     rules: Rules = None,
 ) -> int:
     """Drill the whole catalogue: one table, one JUnit file, one exit code."""
@@ -265,6 +269,39 @@ def export_tests(
     console.print(f"{path}", highlight=False, soft_wrap=True)
 
 
+@app.command(
+    epilog="Examples: `driftdrill mutate`,"
+    " `driftdrill mutate --rules my-rules.yml --scenarios my-drills`"
+)
+def mutate(
+    folder: Annotated[
+        Path, typer.Option("--scenarios", help="Folder of scenario files.")
+    ] = CATALOGUE,
+    rules: Rules = None,
+    equivalent: Annotated[
+        Path | None,
+        typer.Option(help="Arguments about mutants that change nothing. [default: the shipped]"),
+    ] = None,
+    at_least: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of mutants that drills must notice.")
+    ] = 0.95,
+    json: Annotated[Path | None, typer.Option(help="File to write the findings to.")] = None,
+    seed: Seed = 0,
+) -> int:
+    """Break the rules one at a time: would a drill notice?"""
+    if equivalent is None and rules is None:
+        equivalent = mutation.EQUIVALENT
+    score = mutation.mutate(
+        chosen(folder, "*"),
+        tuple(rules or RULES),
+        seed=seed,
+        equivalent=equivalent,
+        json=json,
+        console=console,
+    )
+    return PASS if score >= at_least else FAIL
+
+
 @app.command(epilog="Example: `driftdrill up --speed 120`")
 def up(speed: Speed = 60.0) -> int:
     """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
@@ -273,16 +310,27 @@ def up(speed: Speed = 60.0) -> int:
     return PASS
 
 
-@app.command(name="list")
-def list_() -> None:
-    """The scenarios that ship."""
-    list_table(catalogue(), console)
+@app.command(name="list", epilog="Example: `driftdrill list --scenarios my-drills`")
+def list_(folder: Folder = CATALOGUE) -> None:
+    """The scenarios that ship, or those of a folder."""
+    list_table(catalogue(folder), console)
 
 
-@app.command(epilog="Example: `driftdrill show covariate-gradual`")
-def show(name: ScenarioName) -> None:
+@app.command(
+    epilog="Examples: `driftdrill show covariate-gradual`,"
+    " `driftdrill show covariate-gradual --svg drill.svg`"
+)
+def show(
+    name: ScenarioName,
+    svg: Annotated[Path | None, typer.Option(help="Write it as a picture to this file.")] = None,
+    folder: Folder = CATALOGUE,
+) -> None:
     """One scenario, drawn: traffic, drift, and what must fire when."""
-    draw(find(name), console)
+    scenario = find(name, folder)
+    if svg is None:
+        draw(scenario, console)
+    else:
+        svg.write_text(poster(scenario))
 
 
 @app.command(
@@ -300,13 +348,17 @@ def check(
     asks: Annotated[
         bool, typer.Option("--probe", help="Ask the target for one prediction, and say what came.")
     ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--scenarios", help="Check every scenario of a folder as well.")
+    ] = None,
 ) -> int:
     """Validate scenario, rule and target files; every finding names file, line and key."""
-    if not files and target is None:
-        raise UsageError("name the files to check, or a --target")
+    named = [*(files or ()), *(scenario_files(folder) if folder else ())]
+    if not named and target is None:
+        raise UsageError("name the files to check, a folder of --scenarios, or a --target")
     if asks and target is None:
         raise UsageError("--probe asks a --target; name one")
-    bad = [problem for path in files or () for problem in checks.check_file(path, speed, console)]
+    bad = [problem for path in named for problem in checks.check_file(path, speed, console)]
     for problem in bad:
         _complain(problem)
     if target is not None:

@@ -7,13 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
+import numpy as np
 import promql_parser as promql
 
 from driftdrill.verdict import Alert, Curve
+from target_service.contract import Floats
 
 COMPARISONS = {">", "<", ">=", "<=", "==", "!="}
 
@@ -68,6 +70,38 @@ class Rule:
     error: str | None
 
 
+SeriesArrays = tuple[Mapping[str, str], Floats, Floats]
+"""A series' labels; (n,) unix times, ascending; (n,) values."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What the HTTP API answers."""
+
+    status: str
+    data: Any = None
+    error: str = ""
+
+
+class _RangeSeries(msgspec.Struct, frozen=True):
+    metric: dict[str, str]
+    values: list[tuple[float, str]]
+
+
+class _Matrix(msgspec.Struct, frozen=True):
+    result: list[_RangeSeries] = []
+
+
+class _RangeAnswer(msgspec.Struct, frozen=True):
+    """The same with the answer to a range query, decoded without a detour."""
+
+    status: str
+    data: _Matrix = _Matrix()
+    error: str = ""
+
+
+_AnyAnswer = TypeVar("_AnyAnswer", _Answer, _RangeAnswer)
+
+
 class PrometheusError(RuntimeError):
     """Prometheus did not answer, or answered with an error."""
 
@@ -91,13 +125,20 @@ class Prometheus:
 
     def curves(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """An expression evaluated every `step` seconds in [start, end], unix seconds."""
-        asked = {
-            "query": expression,
-            "start": f"{start:.3f}",
-            "end": f"{end:.3f}",
-            "step": f"{step:.3f}",
-        }
-        return _series(self.get("query_range", asked))
+        return _series(self.get("query_range", _range(expression, start, end, step)))
+
+    def arrays(self, expression: str, start: float, end: float, step: float) -> list[SeriesArrays]:
+        """The same for answers of very many samples, in a fraction of the time and the memory."""
+        asked = _range(expression, start, end, step)
+        answer = self._ask("GET", "query_range", asked, _RangeAnswer)
+        return [
+            (
+                {name: value for name, value in series.metric.items() if name != "__name__"},
+                np.array([time for time, _ in series.values]),
+                np.array([float(value) for _, value in series.values]),
+            )
+            for series in answer.data.result
+        ]
 
     def rules(self) -> list[Rule]:
         """Every loaded rule."""
@@ -136,14 +177,24 @@ class Prometheus:
         return self._data("POST", endpoint, None)
 
     def _data(self, method: str, endpoint: str, asked: Mapping[str, str] | None) -> Any:
+        return self._ask(method, endpoint, asked, _Answer).data
+
+    def _ask(
+        self, method: str, endpoint: str, asked: Mapping[str, str] | None, kind: type[_AnyAnswer]
+    ) -> _AnyAnswer:
         try:
             answer = self._client.request(method, f"/api/v1/{endpoint}", params=asked)
-            content = msgspec.json.decode(answer.content)
+            content = msgspec.json.decode(answer.content, type=kind)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
             raise PrometheusError(f"Prometheus did not answer: {error}") from error
-        if content.get("status") != "success":
-            raise PrometheusError(f"Prometheus answered: {content.get('error')}")
-        return content["data"]
+        if content.status != "success":
+            raise PrometheusError(f"Prometheus answered: {content.error}")
+        return content
+
+
+def _range(expression: str, start: float, end: float, step: float) -> dict[str, str]:
+    times = {"start": start, "end": end, "step": step}
+    return {"query": expression, **{key: f"{time:.3f}" for key, time in times.items()}}
 
 
 def _series(data: Any) -> list[Series]:

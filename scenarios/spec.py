@@ -17,7 +17,7 @@ import msgspec
 from scenarios.changes import read_drift
 from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
 from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
-from scenarios.worlds import named, population
+from scenarios.worlds import Source, named, population
 from scenarios.yamlfile import Located, read_yaml
 from simulators.fleet import Fleet
 from simulators.population import Population
@@ -84,6 +84,7 @@ class Scenario:
     Any other alert must stay silent.
 
     Attributes:
+        source: Where its rows come from.
         label_delay: Seconds from a prediction to its ground truth.
         label_coverage: Share of predictions whose ground truth is ever known, where a phase does
             not say.
@@ -99,6 +100,7 @@ class Scenario:
     label_coverage: float
     expects: tuple[Expect, ...]
     path: Path
+    source: Source = "drawn"
     allows: tuple[Allow, ...] = ()
     replicas: int = 1
     lost_scrapes: float = 0.0
@@ -120,7 +122,12 @@ class Scenario:
 
     def stream(self, seed: int) -> Stream:
         """Every request of the drill."""
-        return Stream(self.schedule, population(self.model), seed, self.label_coverage)
+        return Stream(self.schedule, self.population, seed, self.label_coverage)
+
+    @property
+    def population(self) -> Population:
+        """The world, before anything of the schedule changes it."""
+        return population(self.model, self.source)
 
 
 # --- The file's shape -----------------------------------------------------------------------------
@@ -163,6 +170,7 @@ class _File(Strict, frozen=True):
     model: str
     traffic: _Traffic
     phases: tuple[_Phase, ...]
+    source: Source = "drawn"
     labels: _Labels = _Labels()
     expect: tuple[_Expect, ...] = ()
     allow: tuple[_Allow, ...] = ()
@@ -183,7 +191,9 @@ def load(path: Path) -> Scenario:
         require(file.summary.strip(), "expected a sentence or two on what happens in the world")
     with source.at("model"):
         model = named(file.model, path.parent)
-        world = population(model)
+        population(model)
+    with source.at("source"):
+        world = population(model, file.source)
     with source.at("labels.delay"):
         delay = duration(file.labels.delay)
     with source.at("replicas"):
@@ -213,6 +223,7 @@ def load(path: Path) -> Scenario:
         label_coverage=share(source, "labels.coverage", file.labels.coverage),
         expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
+        source=file.source,
         allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
         replicas=file.replicas,
         lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),
@@ -223,18 +234,24 @@ def load(path: Path) -> Scenario:
 
 
 def catalogue(folder: Path = CATALOGUE) -> list[Scenario]:
-    """Every scenario of a folder, by name."""
-    return [load(path) for path in sorted(folder.glob("*.yaml"))]
+    """Every scenario of a folder, by name; ValueError where there is no such folder."""
+    return [load(path) for path in scenario_files(folder)]
 
 
-def find(name: str) -> Scenario:
-    """A scenario by its name in the catalogue, or by the path of its file."""
+def scenario_files(folder: Path) -> list[Path]:
+    """The scenario files of a folder, by name; ValueError where there is no such folder."""
+    require(folder.is_dir(), f"{folder} is not a folder of scenarios")
+    return sorted(folder.glob("*.yaml"))
+
+
+def find(name: str, folder: Path = CATALOGUE) -> Scenario:
+    """A scenario by its name, which is that of its file in a folder, or by the path of its file."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return load(Path(name))
-    path = CATALOGUE / f"{name}.yaml"
+    path = folder / f"{name}.yaml"
     if _NAME.fullmatch(name) and path.exists():
         return load(path)
-    known = ", ".join(path.stem for path in sorted(CATALOGUE.glob("*.yaml")))
+    known = ", ".join(path.stem for path in scenario_files(folder)) or f"none in {folder}"
     raise ValueError(f"no scenario {name!r}; known: {known}; or give the path of a .yaml file")
 
 

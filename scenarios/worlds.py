@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from scenarios.rowsfile import load_rows
 from simulators.credit import CREDIT
@@ -11,6 +12,10 @@ from simulators.population import Population, RecordedPopulation
 from target_service.contract import DATA, RECIPES, load_dataset
 
 MODELS = tuple(RECIPES)
+
+Source = Literal["drawn", "reference", "following"]
+"""Where rows come from: drawn from the reference world, or the record's own, one after the other:
+those that are the model's reference, or those that came after them."""
 
 
 def named(model: str, folder: Path) -> str:
@@ -24,18 +29,27 @@ def is_own(model: str) -> bool:
 
 
 @cache
-def population(model: str) -> Population:
-    """The reference world of a model.
+def population(model: str, source: Source = "drawn") -> Population:
+    """A model's world, before anything changes it.
 
     Raises:
-        ValueError: There is none of this name, or the file that describes it does not fit.
+        ValueError: There is none of this name, the file that describes it does not fit, or there
+            are no such rows.
     """
     if is_own(model):
+        if source != "drawn":
+            raise ValueError("rows of one's own: their file says in which order they come")
         return load_rows(Path(model)).population
     if model not in RECIPES:
         known = ", ".join(MODELS)
         raise ValueError(f"no model {model!r}; known: {known}, or a .yaml file that describes rows")
-    if model == "credit":
+    if model == "credit" and source == "drawn":
         return CREDIT
-    _, reference = RECIPES[model].split(load_dataset(DATA / f"{model}.npz"))
-    return RecordedPopulation(reference)
+    dataset = load_dataset(DATA / f"{model}.npz")
+    fitted_on, reference = RECIPES[model].split(dataset)
+    if source != "following":
+        return RecordedPopulation(reference, in_order=source == "reference")
+    following = dataset[len(fitted_on) + len(reference) :]
+    if not len(following):
+        raise ValueError(f"the record of {model} ends with its reference: nothing follows")
+    return RecordedPopulation(following, in_order=True)

@@ -35,8 +35,15 @@ class Population(Protocol):
     def schema(self) -> Schema:
         """The columns of the rows."""
 
-    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
-        """`count` rows of the reference world, the first of which is a drill's number `first`."""
+    @property
+    def in_order(self) -> bool:
+        """Whether a request's row depends on its number, so that each has to be asked for."""
+
+    def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:
+        """`count` rows of the reference world.
+
+        With `first` they are those of a drill's requests from this number on; else independent.
+        """
 
     def mean(self, feature: str) -> float:
         """The reference mean of a numeric feature."""
@@ -119,6 +126,8 @@ class SyntheticPopulation:
     nullable: frozenset[str] = frozenset()
     segment: str | None = None
 
+    in_order = False
+
     @cached_property
     def schema(self) -> Schema:
         """Numeric features first, then the categorical ones."""
@@ -130,7 +139,7 @@ class SyntheticPopulation:
             segment=self.segment,
         )
 
-    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
+    def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:
         """`count` independent rows."""
         del first  # no row depends on its number
         z = rng.standard_normal((count, len(self.numeric))) @ self._mixing.T
@@ -227,8 +236,8 @@ class RecordedPopulation:
         """The data set's columns."""
         return self.dataset.schema
 
-    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Rows:
-        """`count` rows: independent ones, or those from number `first` on."""
+    def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:
+        """`count` rows: independent ones or, in order, those from number `first` on."""
         chosen = self._chosen(rng, count, first)
         return Rows(self.dataset.x[chosen], self.dataset.outcome[chosen].astype(np.float64))
 
@@ -244,8 +253,8 @@ class RecordedPopulation:
         waited: Floats = (self.dataset.known - self.dataset.time)[chosen].astype(np.float64)
         return waited
 
-    def _chosen(self, rng: np.random.Generator, count: int, first: int) -> NDArray[np.int64]:
-        if self.in_order:
+    def _chosen(self, rng: np.random.Generator, count: int, first: int | None) -> NDArray[np.int64]:
+        if self.in_order and first is not None:
             return np.arange(first, first + count) % len(self.dataset)
         return rng.integers(len(self.dataset), size=count)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import secrets
@@ -17,6 +18,8 @@ from target_service.model import ArtifactError, load
 KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
 
 DRAIN_SECONDS = 30
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 logger = logging.getLogger("target_service")
 
@@ -90,6 +93,11 @@ def _train(arguments: argparse.Namespace) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     model = load(arguments.model)
     build = BUILDS[arguments.drill_build]
+    if arguments.host not in _LOOPBACK:
+        logger.warning(
+            "listening on %s: whoever reaches it may predict and read the metrics",
+            json.dumps(arguments.host),
+        )
 
     import uvicorn
     from prometheus_client import CollectorRegistry, ProcessCollector

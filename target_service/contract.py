@@ -45,6 +45,13 @@ REFERENCE_SD = "_reference_sd"
 REFERENCE_MISSING = "_reference_missing"
 REFERENCE_GAP = "_reference_gap"
 
+# And what its values say for each alternative to that reference; see `evidence.py`.
+EVIDENCE = "_evidence_total"
+EVIDENCE_THRESHOLD = "_evidence_threshold"
+
+NO_ALTERNATIVE = "none"
+"""The `alternative` that no value speaks for or against: its counter tells how many there were."""
+
 METRICS: Mapping[str, tuple[str, ...]] = {
     HTTP_REQUESTS: ("app_name", "method", "endpoint", "http_status"),
     f"{HTTP_LATENCY}_bucket": ("app_name", "endpoint", "le"),
@@ -59,12 +66,16 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     f"{SCORE}{REFERENCE_MASS}": ("model", "version", "le", "lower"),
     f"{SCORE}{REFERENCE_CDF}": ("model", "version", "le"),
     f"{SCORE}{REFERENCE_SAMPLES}": ("model", "version"),
+    f"{SCORE}{EVIDENCE}": ("model", "version", "alternative"),
+    f"{SCORE}{EVIDENCE_THRESHOLD}": ("model", "version"),
     f"{FEATURE}_bucket": ("model", "version", "feature", "le"),
     f"{FEATURE}_sum": ("model", "version", "feature"),
     f"{FEATURE}_count": ("model", "version", "feature"),
     f"{FEATURE}{REFERENCE_MASS}": ("model", "version", "feature", "le", "lower"),
     f"{FEATURE}{REFERENCE_CDF}": ("model", "version", "feature", "le"),
     f"{FEATURE}{REFERENCE_SAMPLES}": ("model", "version", "feature"),
+    f"{FEATURE}{EVIDENCE}": ("model", "version", "feature", "alternative"),
+    f"{FEATURE}{EVIDENCE_THRESHOLD}": ("model", "version", "feature"),
     FEATURE_MISSING: ("model", "version", "feature"),
     f"{FEATURE}{REFERENCE_MISSING}": ("model", "version", "feature"),
     FEATURE_OUT_OF_RANGE: ("model", "version", "feature"),
@@ -75,6 +86,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     f"{LABELLED_SCORE}_sum": ("model", "version", "outcome"),
     f"{LABELLED_SCORE}_count": ("model", "version", "outcome"),
     f"{LABELLED_SCORE}{REFERENCE_SAMPLES}": ("model", "version"),
+    f"{LABELLED_SCORE}{EVIDENCE}": ("model", "version", "alternative"),
+    f"{LABELLED_SCORE}{EVIDENCE_THRESHOLD}": ("model", "version"),
     LABELLED_WEIGHT: ("model", "version", "statistic", "outcome", "le"),
     f"{SEGMENT_SCORE}_bucket": ("model", "version", "segment", "le"),
     f"{SEGMENT_SCORE}_sum": ("model", "version", "segment"),

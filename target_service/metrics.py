@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, pairwise
 from threading import Lock
 
@@ -34,8 +34,9 @@ from target_service.contract import (
     UNMATCHED,
     Floats,
 )
-from target_service.counts import Counts
-from target_service.model import Model
+from target_service.counts import Counts, RangedCounts
+from target_service.evidence_counters import bank_counters, evidence_metrics
+from target_service.model import Distribution, Model
 from target_service.reference import category_names, le_names, reference_metrics
 from target_service.scores import ScoreCounts
 
@@ -72,6 +73,9 @@ class ModelMetrics(Collector):
         model: The model that serves.
         app_name: The label of that name on HTTP metrics.
         registry: Where to register, beside other collectors; a registry of its own by default.
+
+    Attributes:
+        banks: The counters of evidence, which are weighted sums of buckets.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class ModelMetrics(Collector):
         self._app_name = app_name
         self._lock = Lock()
         self._scores = ScoreCounts(model)
-        self._features = [Counts(reference.counting_edges) for reference in model.features]
+        self._features = [_feature_counts(reference) for reference in model.features]
         segment = model.schema.segment
         self._segment_column = None if segment is None else model.schema.index(segment)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
@@ -98,6 +102,7 @@ class ModelMetrics(Collector):
             },
         )
         self._reference = reference_metrics(model)
+        self.banks = bank_counters(model)
         self._registry = CollectorRegistry() if registry is None else registry
         self._registry.register(self)
 
@@ -147,14 +152,15 @@ class ModelMetrics(Collector):
         """Where in the vector of `state` each thing that is counted stands.
 
         Keys are ("score",), ("feature", name), ("segment", name), ("labelled", outcome),
-        ("latency", endpoint), ("score squares",), ("calibration", count), ("feedback", result) and
-        ("request", method, endpoint, status). A histogram's elements are its buckets between
-        `edges`, not cumulative, then the missing values, then the sum; those of a calibration count
-        are the model's groups.
+        ("latency", endpoint), ("score squares",), ("out of range", name), ("calibration", count),
+        ("feedback", result) and ("request", method, endpoint, status). A histogram's elements are
+        its buckets between `edges`, not cumulative, then the missing values, then the sum; those of
+        a calibration count are the model's groups.
         """
         with self._lock:
             sizes = {key: len(counts.buckets) + 2 for key, counts in self._histograms().items()}
             sizes |= {("score squares",): 1}
+            sizes |= {("out of range", name): 1 for name in self._ranged()}
             sizes |= {key: len(counts) for key, counts in self._calibrations().items()}
             sizes |= {("feedback", result): 1 for result in self._feedback}
             sizes |= {("request", m, e, str(status)): 1 for m, e, status in self._requests}
@@ -178,16 +184,28 @@ class ModelMetrics(Collector):
             ]
             groups = np.concatenate(list(self._calibrations().values()))
             single = (*self._feedback.values(), *self._requests.values())
-            return np.array((*counted, self._scores.squares, *groups, *single), dtype=np.float64)
+            sums = (self._scores.squares, *(c.outside for c in self._ranged().values()))
+            return np.array((*counted, *sums, *groups, *single), dtype=np.float64)
 
     def restore(self, state: Floats) -> None:
         """Go on counting from a `state`."""
         numbers = iter(state.tolist())
         with self._lock:
-            for counts in self._histograms().values():
-                counts.buckets = [int(next(numbers)) for _ in counts.buckets]
-                counts.missing, counts.total = int(next(numbers)), next(numbers)
+            found = [
+                (
+                    counts,
+                    [int(next(numbers)) for _ in counts.buckets],
+                    int(next(numbers)),
+                    next(numbers),
+                )
+                for counts in self._histograms().values()
+            ]
             self._scores.squares = next(numbers)
+            for counts, *counted in found:
+                if isinstance(counts, RangedCounts):
+                    counts.restore(*counted, int(next(numbers)))
+                else:
+                    counts.restore(*counted)
             for groups in self._calibrations().values():
                 groups[:] = [next(numbers) for _ in groups]
             for result in self._feedback:
@@ -195,7 +213,11 @@ class ModelMetrics(Collector):
             for request in self._requests:
                 self._requests[request] = int(next(numbers))
 
-    def _histograms(self) -> dict[tuple[str, ...], Counts]:
+    def _ranged(self) -> dict[str, RangedCounts]:
+        named = zip(self._model.schema.names, self._features, strict=True)
+        return {name: counts for name, counts in named if isinstance(counts, RangedCounts)}
+
+    def _histograms(self) -> dict[tuple[str, ...], Counts | RangedCounts]:
         schema = self._model.schema
         named = zip(schema.names, self._features, strict=True)
         return {
@@ -226,11 +248,14 @@ class ModelMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
+            histograms = self._histograms()
+            evidence = evidence_metrics(self.banks, lambda key: histograms[key].buckets)
             return [
                 *self._http(),
                 *self._predictions(),
                 *self._inputs(),
                 *self._labels(),
+                *evidence,
                 *self._reference,
             ]
 
@@ -268,16 +293,12 @@ class ModelMetrics(Collector):
             FEATURE_OUT_OF_RANGE, "Values beyond the smallest or largest of the reference."
         )
         category = _counter(CATEGORY, "Values of categorical features; unseen ones are other.")
-        for feature, reference, counts in zip(
-            self._model.schema.features, self._model.features, self._features, strict=True
-        ):
+        for feature, counts in zip(self._model.schema.features, self._features, strict=True):
             named = labels | {"feature": feature.name}
             missing.add_sample(FEATURE_MISSING, named, counts.missing)
-            if feature.kind == "numeric":
-                below, first, *middle, last, above = counts.buckets
-                outside.add_sample(FEATURE_OUT_OF_RANGE, named, below + above)
-                within = [below + first, *middle, last + above]
-                _add_buckets(numeric, named, reference.edges, within, counts.total)
+            if isinstance(counts, RangedCounts):
+                _add_histogram(numeric, named, counts)
+                outside.add_sample(FEATURE_OUT_OF_RANGE, named, counts.outside)
             else:
                 names = category_names(feature.categories)
                 for name, count in zip(names, counts.buckets, strict=True):
@@ -309,21 +330,19 @@ def _counter(name: str, text: str) -> Metric:
     return Metric(name.removesuffix("_total"), text, "counter")
 
 
-def _add_histogram(family: Metric, labels: Mapping[str, str], counts: Counts) -> None:
-    _add_buckets(family, labels, counts.edges, counts.buckets, counts.total)
+def _feature_counts(reference: Distribution) -> Counts | RangedCounts:
+    if reference.range is None:
+        return Counts(reference.edges)
+    return RangedCounts(reference.edges, *reference.range)
 
 
-def _add_buckets(
-    family: Metric,
-    labels: Mapping[str, str],
-    edges: tuple[float, ...],
-    buckets: Sequence[int],
-    total: float,
+def _add_histogram(
+    family: Metric, labels: Mapping[str, str], counts: Counts | RangedCounts
 ) -> None:
     """Add one histogram; unlike the library's own families, with a sum below edges under 0 too."""
     cumulative = 0
-    for le, count in zip(le_names(edges), buckets, strict=True):
+    for le, count in zip(le_names(counts.edges), counts.buckets, strict=True):
         cumulative += count
         family.add_sample(f"{family.name}_bucket", {**labels, "le": le}, cumulative)
     family.add_sample(f"{family.name}_count", dict(labels), cumulative)
-    family.add_sample(f"{family.name}_sum", dict(labels), total)
+    family.add_sample(f"{family.name}_sum", dict(labels), counts.total)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from target_service.contract import Floats, Schema
+from target_service.evidence import Bank
 
 ARTIFACT = "model.json"
 
@@ -52,17 +53,6 @@ class Distribution(msgspec.Struct, frozen=True):
     def samples(self) -> int:
         """The number of values that were not missing."""
         return sum(self.counts)
-
-    @property
-    def counting_edges(self) -> tuple[float, ...]:
-        """`edges`, and below and above them one for values out of `range`, where there is one.
-
-        A value beyond the range is then counted apart at no cost of its own.
-        """
-        if self.range is None:
-            return self.edges
-        smallest, largest = self.range
-        return (math.nextafter(smallest, -math.inf), *self.edges, largest)
 
     @property
     def masses(self) -> Floats:
@@ -104,6 +94,20 @@ class Calibration(msgspec.Struct, frozen=True):
     samples: int
 
 
+class Banks(msgspec.Struct, frozen=True):
+    """What live traffic is held against, beside the reference: ways in which it may have changed.
+
+    Attributes:
+        score: Of the scores.
+        features: Of the values of each column.
+        outcomes: Of outcomes given scores; its bins are the score's with outcome 0, then with 1.
+    """
+
+    score: Bank
+    features: tuple[Bank, ...]
+    outcomes: Bank
+
+
 class Model(msgspec.Struct, frozen=True):
     """A logistic model with its reference.
 
@@ -121,6 +125,7 @@ class Model(msgspec.Struct, frozen=True):
         bands: Edges between the bands of scores; some of those of `scores`.
         segments: Reference scores, in `bands`, of each segment of the schema.
         calibration: Of each segment, then of each band.
+        banks: The alternatives to these references.
     """
 
     name: str
@@ -136,6 +141,7 @@ class Model(msgspec.Struct, frozen=True):
     bands: tuple[float, ...]
     segments: tuple[Distribution, ...]
     calibration: tuple[Calibration, ...]
+    banks: Banks
 
     def score(self, x: Floats) -> Floats:
         """(n,) probability of outcome 1 of an (n, d) encoded matrix."""

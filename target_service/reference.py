@@ -8,6 +8,7 @@ from prometheus_client.core import Metric
 from prometheus_client.utils import floatToGoString
 
 from target_service.contract import (
+    EVIDENCE_THRESHOLD,
     FEATURE,
     LABELLED_SCORE,
     LABELLED_WEIGHT,
@@ -73,6 +74,11 @@ def reference_metrics(model: Model) -> list[Metric]:
     for segment, distribution in zip(model.schema.segments, model.segments, strict=True):
         segments.add_cdf(labels | {"segment": segment}, distribution)
     families = [score, features, categories, labelled, segments, _calibration(model, labels)]
+    score.add(EVIDENCE_THRESHOLD, labels, model.banks.score.threshold)
+    for name, bank in zip(model.schema.names, model.banks.features, strict=True):
+        features.add(EVIDENCE_THRESHOLD, labels | {"feature": name}, bank.threshold)
+    labelled.add(EVIDENCE_THRESHOLD, labels, model.banks.outcomes.threshold)
+    families = [score, features, categories, labelled]
     return [info, *(m for f in families for m in f.metrics()), _labelled_weights(model, labels)]
 
 
@@ -89,6 +95,7 @@ class _Gauges:
                 REFERENCE_SD: "Standard deviation of the reference",
                 REFERENCE_MISSING: "Share missing of the reference",
                 REFERENCE_GAP: "Mean of outcome less score of the reference",
+                EVIDENCE_THRESHOLD: "Nats of evidence against the reference that alarm, of the",
             }.items()
         }
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from target_service.contract import (
     BAND_QUANTILES,
     DATA,
+    OTHER,
     RECIPES,
     Dataset,
     Floats,
@@ -22,8 +23,17 @@ from target_service.contract import (
     load_dataset,
     tail_refined_edges,
 )
+from target_service.evidence import (
+    FEATURE_CHANGES,
+    SCORE_CHANGES,
+    Bank,
+    category_bank,
+    numeric_bank,
+    outcome_bank,
+)
 from target_service.flaws import mislabelled
 from target_service.model import (
+    Banks,
     Calibration,
     CategoryTerm,
     Distribution,
@@ -60,6 +70,14 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
         np.bincount(numbers[reference.outcome == outcome], minlength=len(reference_scores.counts))
         for outcome in (0, 1)
     ]
+    features = _feature_distributions(reference)
+    threshold = _nearest_edge(scores, reference_scores.edges, recipe.decision_quantile)
+    positive = np.arange(len(reference_scores.counts)) > reference_scores.edges.index(threshold)
+    banks = Banks(
+        score=numeric_bank(reference_scores.counts, SCORE_CHANGES, alarms=1),
+        features=_feature_banks(dataset.schema, features),
+        outcomes=outcome_bank([one.tolist() for one in by_outcome], positive.tolist()),
+    )
     bands = tuple(
         sorted({_nearest_edge(scores, reference_scores.edges, q) for q in BAND_QUANTILES})
     )
@@ -70,9 +88,9 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
         schema=dataset.schema,
         intercept=intercept,
         terms=terms,
-        decision_threshold=_nearest_edge(scores, reference_scores.edges, recipe.decision_quantile),
+        decision_threshold=threshold,
         scores=reference_scores,
-        features=_feature_distributions(reference),
+        features=features,
         labelled=(tuple(by_outcome[0].tolist()), tuple(by_outcome[1].tolist())),
         bands=bands,
         segments=tuple(
@@ -80,6 +98,7 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
             for number in range(len(dataset.schema.segments))
         ),
         calibration=_calibration(reference, scores, segment, bands),
+        banks=banks,
     )
 
 
@@ -151,6 +170,15 @@ def _feature_distributions(reference: Dataset) -> tuple[Distribution, ...]:
             edges = tuple(tail_refined_edges(column).tolist())
             distributions.append(_distribution(column, edges))
     return tuple(distributions)
+
+
+def _feature_banks(schema: Schema, features: tuple[Distribution, ...]) -> tuple[Bank, ...]:
+    return tuple(
+        category_bank(distribution.counts, (*feature.categories, OTHER), len(features))
+        if feature.kind == "category"
+        else numeric_bank(distribution.counts, FEATURE_CHANGES, len(features))
+        for feature, distribution in zip(schema.features, features, strict=True)
+    )
 
 
 def _distribution(column: Floats, edges: tuple[float, ...], moments: bool = True) -> Distribution:

@@ -36,10 +36,12 @@ class Findings:
     Attributes:
         mutants: All of them.
         kills: By the mutant's number; the survivors have none.
+        readers: The alerts that depend on each rule, by the rule's name.
     """
 
     mutants: tuple[Mutant, ...]
     kills: Mapping[int, Kill]
+    readers: Mapping[str, frozenset[str]]
 
     @property
     def survivors(self) -> tuple[Mutant, ...]:
@@ -94,7 +96,7 @@ def study(
                 for done in as_completed(running):
                     kills = {**done.result(), **kills}
                     show(running[done], len(kills), len(all_mutants))
-    return Findings(all_mutants, kills)
+    return Findings(all_mutants, kills, readers)
 
 
 def alerts_behind(groups: Sequence[Group]) -> dict[str, frozenset[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,8 @@ from driftdrill.virtual.recording import metrics_file, read_recording, recorded_
 from driftdrill.virtual.rules import Group, needed_by
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import EngineError, Span
+
+Samples = dict[str, tuple[Series, ...]]
 
 
 class Trial:
@@ -44,6 +46,7 @@ class Trial:
         self._work = work
         self._stack = ExitStack()
         self._answers: dict[object, tuple[Series, ...]] = {}
+        self._sound: Samples = {}
         self._runs = 0
 
     def __enter__(self) -> Self:
@@ -63,57 +66,62 @@ class Trial:
     ) -> None:
         self._stack.close()
 
-    def verdict(self, groups: Sequence[Group], changed: frozenset[str] = frozenset()) -> Verdict:
-        """How the drill ends with these rules.
+    def verdict(self, groups: Sequence[Group]) -> Verdict:
+        """How the drill ends with these rules, which are sound: mutants are compared with them."""
+        names = {rule.name for group in groups for rule in group.rules if rule.alerting}
+        self._sound, faults = self._evaluate(groups, names)
+        return self._judge(groups, self._sound, faults)
 
-        Args:
-            groups: The rules.
-            changed: Alerts of which it is asked whether they could fire at all.
-        """
-        try:
-            samples, faults = self._samples(groups, changed)
-        except EngineError as error:
-            samples, faults = (), (str(error),)
-        clock, rules = Clock(self._about.start, 1.0), [r for g in groups for r in g.rules]
-        intervals = {rule.name: g.interval / 1000 for g in groups for rule in g.rules}
-        duration = self._about.duration
-        seen = Observation(
-            mode="virtual",
-            speed=0.0,
-            seed=self._about.seed,
-            observed_s=duration,
-            requests=self._about.requests,
-            rules=tuple(sorted({rule.name for rule in rules if rule.alerting})),
-            alerts=alert_lives(samples, clock, intervals, clock.unix(duration)),
-            faults=faults,
-        )
-        return judge(self._scenario, seen)
-
-    def notices(self, mutant: Mutant, alerts: frozenset[str]) -> str | None:
-        """Why the drill does not pass with a mutant; None when it does.
+    def notices(self, mutant: Mutant, alerts: Collection[str]) -> str | None:
+        """Why the drill does not pass with a mutant of those rules; None when it does.
 
         Args:
             mutant: The broken rules.
             alerts: The alerts that depend on the rule that is broken.
         """
-        verdict = self.verdict(mutant.groups, alerts)
-        if verdict.outcome == "pass":
-            return None
-        return next(iter(verdict.reasons), verdict.outcome)
+        try:
+            samples, faults = self._evaluate(mutant.groups, alerts)
+        except EngineError as error:
+            samples, faults = {}, (str(error),)
+        verdict = self._judge(mutant.groups, self._sound | samples, faults)
+        return None if verdict.outcome == "pass" else next(iter(verdict.reasons), verdict.outcome)
 
-    def _samples(
-        self, groups: Sequence[Group], changed: frozenset[str]
-    ) -> tuple[tuple[Series, ...], tuple[str, ...]]:
+    def _judge(self, groups: Sequence[Group], samples: Samples, faults: tuple[str, ...]) -> Verdict:
+        about, clock = self._about, Clock(self._about.start, 1.0)
+        rules = [(rule, group) for group in groups for rule in group.rules if rule.alerting]
+        names = {rule.name for rule, _ in rules}
+        seen = Observation(
+            mode="virtual",
+            speed=0.0,
+            seed=about.seed,
+            observed_s=about.duration,
+            requests=about.requests,
+            rules=tuple(sorted(names)),
+            alerts=alert_lives(
+                [series for name in names for series in samples.get(name, ())],
+                clock,
+                {rule.name: group.interval / 1000 for rule, group in rules},
+                clock.unix(about.duration),
+            ),
+            faults=faults,
+        )
+        return judge(self._scenario, seen)
+
+    def _evaluate(
+        self, groups: Sequence[Group], names: Collection[str]
+    ) -> tuple[Samples, tuple[str, ...]]:
+        """The samples of `ALERTS` of some alerts, by name, and why one of them can never fire."""
         inliner = Inliner(Recorders(groups, self._span.start))
-        queries = blocks_engine.alert_queries(groups, inliner)
+        queries = blocks_engine.alert_queries(groups, inliner, names)
         # Alerts of one name stay together: promtool's answer does not tell them apart.
         exact = {query.rule.name for query in queries if query.query is None}
-        samples = [self._fast(query) for query in queries if query.rule.name not in exact]
-        if exact:
-            samples.append(self._exact(groups, queries, exact))
-        suspects = [query for query in queries if query.rule.name in changed]
-        faults = unreachable(suspects, inliner, self._prometheus, self._span)
-        return tuple(series for found in samples for series in found), faults
+        samples: Samples = dict.fromkeys(names, ())
+        for query in queries:
+            if query.rule.name not in exact:
+                samples[query.rule.name] += self._fast(query)
+        for series in self._exact(groups, queries, exact) if exact else ():
+            samples[series.labels["alertname"]] += (series,)
+        return samples, unreachable(queries, inliner, self._prometheus, self._span)
 
     def _fast(self, query: AlertQuery) -> tuple[Series, ...]:
         rule = query.rule

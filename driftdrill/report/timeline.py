@@ -34,8 +34,8 @@ def timeline(scenario: Scenario, observation: Observation, width: float) -> Elem
     canvas = Canvas(width, max(schedule.duration, observation.observed_s))
     canvas.phase_names(schedule)
     canvas.time_axis()
-    _traffic(canvas, scenario, observation)
-    _drifts(canvas, scenario)
+    draw_traffic(canvas, scenario, observation.traffic)
+    draw_drifts(canvas, scenario)
     raised = {alert.alert for alert in observation.alerts}
     wanted = raised | {expect.alert for expect in scenario.expects}
     for statistic in sorted(observation.statistics, key=lambda s: s.alert not in wanted):
@@ -53,26 +53,28 @@ def timeline(scenario: Scenario, observation: Observation, width: float) -> Elem
     )
 
 
-def _traffic(canvas: Canvas, scenario: Scenario, observation: Observation) -> None:
+def draw_traffic(canvas: Canvas, scenario: Scenario, achieved: Curve | None = None) -> None:
+    """The panel of the rate that the schedule wants and, where it is known, the rate achieved."""
     edges = edge_times(scenario.schedule)
     rates = scenario.schedule.rate_at(edges)
     target = Curve("target", {}, tuple(edges.tolist()), tuple(rates.tolist()))
     keys = [Key("line", "target", "target")]
     curves = [target]
-    if observation.traffic:
+    if achieved:
         keys.append(Key("line", "hue0", "achieved"))
-        curves.append(observation.traffic)
+        curves.append(achieved)
     canvas.header("Traffic", "requests/s of production time", keys)
     highest = float(finite(curves).max(initial=0.0))
     scale = canvas.plot(0.0, highest * 1.15 or 1.0, log=False, height=84.0)
     # Phases are no gaps: the target goes through its edges without a break.
     corners = zip(canvas.x(edges), scale(rates), strict=True)
     canvas.path("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners), "target", "target rate")
-    if observation.traffic:
-        canvas.line(observation.traffic, scale, "hue0", "achieved rate")
+    if achieved:
+        canvas.line(achieved, scale, "hue0", "achieved rate")
 
 
-def _drifts(canvas: Canvas, scenario: Scenario) -> None:
+def draw_drifts(canvas: Canvas, scenario: Scenario) -> None:
+    """The panel of the share of rows that each drift affects."""
     edges = edge_times(scenario.schedule)
     intensities = scenario.schedule.intensity(edges)
     titles = [drift_title(drift) for drift, _ in intensities]

@@ -7,10 +7,12 @@ and `keep_firing_for` are applied to its answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from driftdrill.promapi import Prometheus, Series
+import numpy as np
+
+from driftdrill.promapi import Prometheus, Series, SeriesArrays
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.queries import Inlined, at_every_evaluation
 from driftdrill.virtual.recorders import CannotInlineError
@@ -36,13 +38,15 @@ class AlertQuery:
     obstacle: str = ""
 
 
-def alert_queries(groups: Sequence[Group], inliner: Inliner) -> tuple[AlertQuery, ...]:
-    """Every alerting rule, inlined where that says the same."""
+def alert_queries(
+    groups: Sequence[Group], inliner: Inliner, names: Collection[str] | None = None
+) -> tuple[AlertQuery, ...]:
+    """Every alerting rule, or those of some names, inlined where that says the same."""
     rules = [(group, rule) for group in groups for rule in group.rules]
     return tuple(
         _inlined(place, group, rule, inliner)
         for place, (group, rule) in enumerate(rules)
-        if rule.alerting
+        if rule.alerting and (names is None or rule.name in names)
     )
 
 
@@ -84,14 +88,14 @@ _Holding = defaultdict[int, set[Labels]]
 """The labels of the alert instances whose expression holds, by unix milliseconds."""
 
 
-def _holding(alert: AlertQuery, answer: Sequence[Series]) -> _Holding:
+def _holding(alert: AlertQuery, answer: Sequence[SeriesArrays]) -> _Holding:
     """The instances in an answer, by their labels as alerts."""
     holding: _Holding = defaultdict(set)
-    for series in answer:
-        labels = {**series.labels, **alert.rule.labels, "alertname": alert.rule.name}
+    for series, times, _ in answer:
+        labels = {**series, **alert.rule.labels, "alertname": alert.rule.name}
         instance = frozenset((name, value) for name, value in labels.items() if value)
-        for time in series.times:
-            held = holding[round(time * 1000)]
+        for time in np.rint(times * 1000).astype(np.int64).tolist():
+            held = holding[time]
             if instance in held:
                 raise EngineError(
                     f"rule {alert.rule.name} of {alert.group.file} cannot be evaluated:"

@@ -16,6 +16,7 @@ from driftdrill.virtual.reach import unreachable
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import metrics_file, read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
+from driftdrill.virtual.selectors import read_by
 from driftdrill.virtual.stages import store_shared
 from driftdrill.virtual.statistics import statistics
 from driftdrill.virtual.store import Store
@@ -58,20 +59,19 @@ def evaluate(
     names = {a.rule.name for a in alerts if a.query is None or engine == "promtool"}
     exact = [alert for alert in alerts if alert.rule.name in names]
     work.mkdir(parents=True, exist_ok=True)
-    with (
-        Store(recording, tools, work, interruption or Interruption()) as store,
-        closing(store.client()) as prometheus,
-    ):
-        samples: tuple[Series, ...] = ()
+    samples: tuple[Series, ...] = ()
+    with Store(recording, tools, work, interruption or Interruption(), read_by(rules)) as store:
+        stored = frozenset[str]()
         if engine == "blocks":
-            stored = store_shared(groups, recorders, prometheus, span)
-            queries = blocks_engine.alert_queries(
-                groups, Inliner(Recorders(groups, span.start, stored))
-            )
-            fast = [query for query in queries if query.rule.name not in names]
-            samples = blocks_engine.evaluate(fast, prometheus, span)
-        faults = unreachable(alerts, inliner, prometheus, span)
-        drawn = statistics(alerts, inliner, prometheus, span)
+            stored = store_shared(groups, recorders, store, span)
+        with closing(store.client()) as prometheus:
+            inlined = Inliner(Recorders(groups, span.start, stored))
+            if engine == "blocks":
+                queries = blocks_engine.alert_queries(groups, inlined)
+                fast = [query for query in queries if query.rule.name not in names]
+                samples = blocks_engine.evaluate(fast, prometheus, span)
+            faults = unreachable(alerts, inliner, prometheus, span)
+            drawn = statistics(alerts, inlined, prometheus, span)
     if exact:
         needed = needed_by(groups, {alert.place for alert in exact})
         metrics = metrics_file(recording)

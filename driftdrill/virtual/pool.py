@@ -107,6 +107,10 @@ def pool(
     bins = [service.bins(value, *key) for key, value in values.items()]
     bins.append(np.full(POOL, service.position(*PREDICT)))
     sums = {service.positions[key].stop - 1: np.nan_to_num(v) for key, v in values.items()}
+    bins += [
+        np.where(service.out_of_range(x, name), service.position("out of range", name), nowhere)
+        for name in service.ranged
+    ]
     sums[service.position("score squares")] = scores**2
     segments = service.model.schema.segment_numbers(x)
     by_segment = np.zeros(POOL, dtype=np.intp)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
-from driftdrill.promapi import Prometheus, PrometheusError, Series
+from driftdrill.promapi import Prometheus, PrometheusError, Series, SeriesArrays
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.timelines import EngineError, Span
 
@@ -22,6 +23,9 @@ _PARALLEL = 2
 """Queries at once: Prometheus evaluates each on one processor."""
 
 
+_Found = TypeVar("_Found")
+
+
 @dataclass(frozen=True)
 class Inlined:
     """A rule, its group, and its expression as Prometheus is to evaluate it."""
@@ -33,7 +37,7 @@ class Inlined:
 
 def at_every_evaluation(
     rules: Sequence[Inlined], prometheus: Prometheus, span: Span
-) -> list[list[Series]]:
+) -> list[list[SeriesArrays]]:
     """The answers of each rule's expression at all its evaluations; a series may come in parts.
 
     Raises:
@@ -45,7 +49,7 @@ def at_every_evaluation(
         for part in _parts(span.instants(rule.group.interval))
     ]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        answers = list(pool.map(lambda one: _ask(one[1], one[2], prometheus), asked))
+        answers = list(pool.map(lambda one: _ask(one[1], one[2], prometheus.arrays), asked))
     numbered = zip((number for number, _, _ in asked), answers, strict=True)
     return [
         [series for _, answer in parts for series in answer]
@@ -59,7 +63,7 @@ def as_curves(rule: Inlined, prometheus: Prometheus, span: Span, points: int) ->
     Raises:
         EngineError: Prometheus cannot evaluate it; names the rule.
     """
-    return _ask(rule, span.coarse(rule.group.interval, points), prometheus)
+    return _ask(rule, span.coarse(rule.group.interval, points), prometheus.curves)
 
 
 def at_some_evaluations(
@@ -76,7 +80,7 @@ def at_some_evaluations(
     return [
         series
         for number in range(len(instants))
-        for series in _ask(rule, instants[number : number + 1], prometheus)
+        for series in _ask(rule, instants[number : number + 1], prometheus.curves)
     ]
 
 
@@ -85,11 +89,11 @@ def _parts(instants: range) -> list[range]:
     return [instants[first : first + size] for first in range(0, len(instants), size)]
 
 
-def _ask(asked: Inlined, instants: range, prometheus: Prometheus) -> list[Series]:
+def _ask(
+    asked: Inlined, instants: range, query: Callable[[str, float, float, float], list[_Found]]
+) -> list[_Found]:
     try:
-        return prometheus.curves(
-            asked.query, instants[0] / 1000, instants[-1] / 1000, instants.step / 1000
-        )
+        return query(asked.query, instants[0] / 1000, instants[-1] / 1000, instants.step / 1000)
     except PrometheusError as error:
         named = f"rule {asked.rule.name} of {asked.group.file}"
         raise EngineError(f"{named} cannot be evaluated: {error}") from None

@@ -1,9 +1,10 @@
-"""Which series rule files read, so that a drill of a month writes no others."""
+"""Which series the alerts of rule files need, so that a drill of a month writes no others."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import promql_parser as promql
 import yaml
 
 from driftdrill.rig.errors import UsageError
+from driftdrill.virtual.gotext import NAME
+from driftdrill.virtual.rules import ALERTS, words
 
 Wanted = Callable[[str, Mapping[str, str]], bool]
 """(metric name, labels) -> whether to record the series."""
@@ -23,30 +26,54 @@ def everything(name: str, labels: Mapping[str, str]) -> bool:
 
 
 def read_by(rules: Sequence[Path]) -> Wanted:
-    """The series that some selector of the rule files takes.
+    """The series that an alert of the rule files needs, itself or by way of recorded metrics.
 
     Raises:
         UsageError: A file cannot be read, or is no rule file.
     """
     found: dict[str, Any] = {}
-    for path in rules:
+    for expression in _needed([rule for path in rules for rule in _rules(path)]):
         try:
-            groups = (yaml.safe_load(path.read_text()) or {}).get("groups") or []
-            expressions = [str(rule["expr"]) for group in groups for rule in group["rules"]]
-        except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise UsageError(f"{path}: not a valid rule file: {error}") from error
-        for expression in expressions:
-            try:
-                tree = promql.parse(expression)
-            except ValueError:
-                return everything  # Whether it is valid is for promtool to say.
-            promql.walk(tree, _collect(found))
+            tree = promql.parse(expression)
+        except ValueError:
+            return everything  # Whether it is valid is for promtool to say.
+        promql.walk(tree, _collect(found))
     selectors = list(found.values())
 
     def wanted(name: str, labels: Mapping[str, str]) -> bool:
         return any(_takes(selector, {**labels, "__name__": name}) for selector in selectors)
 
     return wanted
+
+
+@dataclass(frozen=True)
+class _Rule:
+    name: str
+    alerting: bool
+    expr: str
+
+
+def _rules(path: Path) -> Iterator[_Rule]:
+    try:
+        for group in (yaml.safe_load(path.read_text()) or {}).get("groups") or []:
+            for rule in group["rules"]:
+                alert = rule.get("alert")
+                yield _Rule(alert or rule["record"], bool(alert), str(rule["expr"]))
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a valid rule file: {error}") from error
+
+
+def _needed(rules: Sequence[_Rule]) -> Iterator[str]:
+    """The expressions of the alerts, and of whatever records what they read."""
+    left, read = list(rules), set[str]()
+    while True:
+        wanted = [r for r in left if r.alerting or r.name in read or read & {NAME, *ALERTS}]
+        if not wanted:
+            return
+        left = [rule for rule in left if rule not in wanted]
+        for rule in wanted:
+            read |= words(rule.expr)
+            yield rule.expr
 
 
 def _collect(found: dict[str, Any]) -> Callable[[Any], bool]:

@@ -66,6 +66,17 @@ class VirtualService:
         """The bucket edges of one histogram, by its key in `ModelMetrics.positions`."""
         return self.metrics.edges(*key)
 
+    @property
+    def ranged(self) -> list[str]:
+        """The features whose values out of the reference's range are counted apart."""
+        return [key[1] for key in self.positions if key[0] == "out of range"]
+
+    def out_of_range(self, x: Floats, feature: str) -> NDArray[np.bool_]:
+        """(n,) whether the value of one of `ranged` is so, of (n, d) encoded rows."""
+        column = self.model.schema.index(feature)
+        smallest, largest = self.model.features[column].range or (-np.inf, np.inf)
+        return (x[:, column] < smallest) | (x[:, column] > largest)
+
     def calibration_groups(self, scores: Floats, segments: NDArray[np.integer]) -> NDArray[np.intp]:
         """(2, n) see `target_service.calibration.calibration_groups`."""
         return calibration_groups(self.model, scores, segments)
@@ -83,7 +94,7 @@ class Exposition:
 
     Attributes:
         names: (s,) metric name, family, type and labels of each series.
-        sums: (s, d) 1 where an element of the vector is part of a series.
+        sums: (s, d) 1 where an element of the vector is part of a series; of evidence, its weight.
         constants: (s,) what each series shows before anything is counted.
     """
 
@@ -114,7 +125,11 @@ class Exposition:
             name, _, _, labels = self.names[number]
             parts = np.flatnonzero(self.sums[number])
             if len(parts):
-                return _title(name, labels | target), scrapes, counted[parts].sum(axis=0)
+                return (
+                    _title(name, labels | target),
+                    scrapes,
+                    self.sums[number, parts] @ counted[parts],
+                )
             times = scrapes[sparse]
             values = np.full(len(times), self.constants[number])
             return _title(name, labels | target), times, values
@@ -135,12 +150,32 @@ def _probe(metrics: ModelMetrics, width: int) -> Exposition:
         metrics.restore(state)
         shown = np.where(constants == 0, _exposed(metrics), 0.0).astype(np.int64)
         sums[:, probed] = (shown[:, None] >> np.arange(len(probed))) & 1
+    _weigh(metrics, sums)
     names = tuple(
         (sample.name, family.name, family.type, sample.labels)
         for family in metrics.collect()
         for sample in family.samples
     )
     return Exposition(names, sums, constants)
+
+
+def _weigh(metrics: ModelMetrics, sums: Floats) -> None:
+    """Put the weights of evidence, which no probe tells, into the rows of its series."""
+    positions = metrics.positions()
+    elements = {
+        (bank.metric, frozenset({**bank.labels, "alternative": alternative}.items())): (
+            np.concatenate([np.array(positions[key])[:-2] for key in bank.keys]),
+            weights,
+        )
+        for bank in metrics.banks
+        for alternative, weights in zip(bank.alternatives, bank.weights, strict=True)
+    }
+    samples = (sample for family in metrics.collect() for sample in family.samples)
+    for row, sample in zip(sums, samples, strict=True):
+        key = sample.name, frozenset(sample.labels.items())
+        if key in elements:
+            row[:] = 0.0
+            row[elements[key][0]] = elements[key][1]
 
 
 def _exposed(metrics: ModelMetrics) -> Floats:

@@ -7,8 +7,8 @@ gets a stale mark, so what is stored reads in every way as what Prometheus would
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -24,32 +24,32 @@ from driftdrill.virtual.recorders import (
     Recorder,
     Recorders,
 )
-from driftdrill.virtual.remote_write import push
 from driftdrill.virtual.rules import Group
+from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span
 from target_service.contract import Floats
 
 STALE = np.array([0x7FF0000000000002], dtype=np.uint64).view(np.float64)[0]
 """The NaN that ends a series: `value.StaleNaN` in Prometheus."""
 
-MAX_SERIES = 16
-"""Of a stored metric: its samples pass through us, which costs more per sample than anything."""
+MAX_SERIES = 500
+"""Of a stored metric: the samples of an answer are in our memory for a moment."""
 
-_SAMPLE_COST = 2
+_SAMPLE_COST = 4
 """What a sample costs that passes through us, in selected series per evaluation."""
 
 _PROBES = 4
 
 
 def store_shared(
-    groups: Sequence[Group], inlined: Recorders, prometheus: Prometheus, span: Span
+    groups: Sequence[Group], inlined: Recorders, store: Store, span: Span
 ) -> frozenset[str]:
     """Evaluate and store what pays.
 
     Args:
         groups: In the order of evaluation.
         inlined: Tells how often each metric is read when all are inlined.
-        prometheus: On the recording; takes the samples.
+        store: The recording; takes the samples.
         span: When to evaluate.
 
     Returns:
@@ -58,7 +58,7 @@ def store_shared(
     Raises:
         EngineError: A rule cannot be evaluated.
     """
-    stored = frozenset[str]()
+    stored, found = frozenset[str](), frozenset[str]()
     shared = [name for name in inlined.names if inlined.reads[name] > 1]
     for name in sorted(shared, key=lambda name: inlined.of(name)[-1].place):
         inliner = Inliner(Recorders(groups, span.start, stored))
@@ -66,9 +66,15 @@ def store_shared(
             rules = [_inlined(recorder, inliner) for recorder in inlined.of(name)]
         except CannotInlineError:
             continue
-        if all(_pays(rule, inlined.reads[name], prometheus, span) for rule in rules):
-            push(prometheus.url, _samples(rules, prometheus, span))
-            stored |= {name}
+        if any(STORED + other in rule.query for rule in rules for other in stored - found):
+            store.catch_up()
+            found = stored
+        with closing(store.client()) as prometheus:
+            if all(_pays(rule, inlined.reads[name], prometheus, span) for rule in rules):
+                store.add(_samples(rules, prometheus, span))
+                stored |= {name}
+    if stored != found:
+        store.catch_up()
     return stored
 
 
@@ -94,15 +100,17 @@ def _samples(
     rules: Sequence[Inlined], prometheus: Prometheus, span: Span
 ) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
     """What rules of one name record, with stale marks; where they collide the first one counts."""
-    found: defaultdict[frozenset[tuple[str, str]], dict[float, float]] = defaultdict(dict)
-    for answer in reversed(at_every_evaluation(rules, prometheus, span)):
-        for series in answer:
-            found[frozenset(series.labels.items())].update(series.samples)
     instants = span.instants(rules[0].group.interval)
+    found: dict[frozenset[tuple[str, str]], Floats] = {}
+    for answer in reversed(at_every_evaluation(rules, prometheus, span)):
+        for labels, times, values in answer:
+            series = frozenset(labels.items())
+            samples = found.setdefault(series, np.full(len(instants), STALE))
+            places = np.rint(times * 1000).astype(np.int64) - instants.start
+            samples[places // instants.step] = values
     grid = np.array(instants) / 1000
-    for labels, samples in found.items():
-        values = np.array([samples.get(time, STALE) for time in grid.tolist()])
-        there = np.array([time in samples for time in grid.tolist()])
+    for series, samples in found.items():
+        there = samples.view(np.uint64) != STALE.view(np.uint64)
         # The first instant without a sample after one with it carries the mark.
         kept = there | np.concatenate([[False], there[:-1]])
-        yield {NAME: STORED + rules[0].rule.name, **dict(labels)}, grid[kept], values[kept]
+        yield {NAME: STORED + rules[0].rule.name, **dict(series)}, grid[kept], samples[kept]

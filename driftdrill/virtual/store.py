@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -14,18 +15,20 @@ from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.tools import Tools
-from driftdrill.virtual.gotext import labels
-from driftdrill.virtual.recording import recorded_series
+from driftdrill.virtual.gotext import NAME, labels
+from driftdrill.virtual.recording import read_recording, recorded_series
 from driftdrill.virtual.remote_write import push
+from driftdrill.virtual.selectors import Wanted, everything
+from target_service.contract import Floats
 
 _READY_LIMIT_S = 60.0
 _QUERY_LIMIT_S = 3600.0
 
+OPEN_S = 86_400.0
+"""Seconds of recording that are asked in the open block as fast as in a closed one."""
+
 _BLOCK = "100000h"
 """All samples stay in the open block, which takes those of half its duration in any order."""
-
-_CONFIG = "storage: {tsdb: {out_of_order_time_window: 100y}}\n"
-"""What rules record is older than the block of what was scraped, and comes after it."""
 
 _ENVIRONMENT = {"GOGC": "400"}
 """Queries make garbage quickly: cleaning up at five times what is kept, instead of at twice, saves
@@ -40,6 +43,7 @@ class Store:
         tools: Prometheus.
         work: Folder for data, configuration and log.
         interruption: Ends the wait for Prometheus.
+        wanted: Which of the series.
 
     Attributes, inside the `with` block:
         url: Base URL of Prometheus.
@@ -50,23 +54,28 @@ class Store:
     """
 
     def __init__(
-        self, recording: Path, tools: Tools, work: Path, interruption: Interruption
+        self,
+        recording: Path,
+        tools: Tools,
+        work: Path,
+        interruption: Interruption,
+        wanted: Wanted = everything,
     ) -> None:
         self._recording = recording
+        self._wanted = wanted
+        self._long = read_recording(recording).duration > OPEN_S
         self._tools = tools
         self._work = work.resolve()
         self._interruption = interruption
-        self._stack = ExitStack()
+        self._stack = self._reading = ExitStack()
 
     def __enter__(self) -> Self:
         self._work.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as loading:
-            self._serve(self._work / "data", loading)
-            recorded = recorded_series(self._recording)
-            push(self.url, ((labels(series), times, values) for series, times, values in recorded))
-            block = self._snapshot()
         with ExitStack() as stack:
-            self._serve(block, stack)
+            self._writer = self.url = self._serve(self._work / "data", stack)
+            push(self._writer, self._wanted_series())
+            self._reading = stack.enter_context(ExitStack())
+            self.catch_up()
             self._stack = stack.pop_all()
         return self
 
@@ -78,20 +87,39 @@ class Store:
     ) -> None:
         self._stack.close()
 
+    def add(self, series: Iterable[tuple[Mapping[str, str], Floats, Floats]]) -> None:
+        """Add series, to be found after `catch_up`; as `remote_write.push`."""
+        push(self._writer, series)
+
+    def catch_up(self) -> None:
+        """Have all samples found, by clients made from now on.
+
+        In a block a query finds its chunks at once. In the open one it walks through those of a
+        series one by one, which matters for a month of samples and not for a day. So a long
+        recording is asked on a server of its own, on one block of all that the first has.
+        """
+        if self._long:
+            with closing(Prometheus(self._writer, timeout=_QUERY_LIMIT_S)) as writer:
+                block = writer.post("admin/tsdb/snapshot")["name"]
+            self._reading.close()
+            folder = self._work / "data" / "snapshots" / str(block)
+            self.url = self._serve(folder, self._reading)
+
     def client(self) -> Prometheus:
         """A connection to the server, for the caller to close."""
         return Prometheus(self.url, timeout=_QUERY_LIMIT_S)
 
-    def _snapshot(self) -> Path:
-        """Have the samples written into a block: there each query finds its chunks at once."""
-        with closing(self.client()) as prometheus:
-            name = prometheus.post("admin/tsdb/snapshot")["name"]
-        return self._work / "data" / "snapshots" / str(name)
+    def _wanted_series(self) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
+        for series, times, values in recorded_series(self._recording):
+            named = labels(series)
+            if self._wanted(named[NAME], named):
+                yield named, times, values
 
-    def _serve(self, data: Path, stack: ExitStack) -> None:
+    def _serve(self, data: Path, stack: ExitStack) -> str:
+        """Start a server on a folder of data; its URL."""
         port = stack.enter_context(lease_port(9090))
         config = self._work / "prometheus.yml"
-        config.write_text(_CONFIG)
+        config.write_text("{}")
         flags = [
             f"--config.file={config}",
             f"--storage.tsdb.path={data}",
@@ -111,6 +139,7 @@ class Store:
             tool.name, [str(tool.path), *flags], cwd=tool.cwd, env=environment, log=log
         )
         stack.callback(process.stop)
-        self.url = f"http://{port.address}"
-        ready = readiness.answers(f"{self.url}/-/ready")
+        url = f"http://{port.address}"
+        ready = readiness.answers(f"{url}/-/ready")
         readiness.wait([process], ready, _READY_LIMIT_S, self._interruption)
+        return url

@@ -67,7 +67,7 @@ def simulate(
     """
     duration = scenario.schedule.duration
     scrapes = np.arange(scrape_interval / 2, duration, scrape_interval)
-    each = scenario.schedule.total_arrivals <= rows_drawn
+    each = scenario.population.in_order or scenario.schedule.total_arrivals <= rows_drawn
     count = _count_rows if each else _count_pools
     counted = count(scenario, service, seed, scrapes, show)
     show(duration)
@@ -174,7 +174,7 @@ def _pool(
     service: VirtualService,
     drifts: tuple[Drift, ...],
 ) -> Pool:
-    population = scenario.stream(0).population
+    population = scenario.population
     rows = population.draw(rng, POOL)
     for drift in drifts:
         rows = drift.apply(rows, np.ones(POOL), population, rng)

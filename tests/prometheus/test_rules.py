@@ -124,7 +124,7 @@ def test_every_metric_and_label_selected_is_exposed_or_recorded(rule: dict[str, 
     assert found
     for selector in found:
         assert selector.name in METRICS or selector.name in {*RECORDED, *OF_EACH_SCRAPE}
-        recorded = {"le", "window"} if selector.name in RECORDED else set()
+        recorded = {"le", "window", "alternative"} if selector.name in RECORDED else set()
         allowed = {*METRICS.get(selector.name, ()), *TARGET_LABELS, *recorded}
         assert {matcher.name for matcher in selector.matchers.matchers} <= allowed
 

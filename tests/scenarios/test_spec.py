@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scenarios.spec import CATALOGUE, Allow, Resolve, catalogue, duration, find, load
 from scenarios.yamlfile import BadFileError
 from simulators.drifts import CovariateShift
+from target_service.contract import DATA, RECIPES, load_dataset
 
 GOOD = """\
 name: my-drill
@@ -199,3 +201,31 @@ def test_the_season_of_a_drift_keeps_its_shares_below_one(tmp_path):
     ((active,),) = (phase.drifts for phase in load(path).schedule.phases[1:])
     assert active.harmless
     assert active.season.factors[-1] == 1.5
+
+
+@pytest.mark.parametrize("source", ["reference", "following"])
+def test_recorded_rows_come_one_after_the_other(tmp_path, source):
+    head = GOOD.partition("phases:")[0].replace("credit", f"flights\nsource: {source}")
+    path = write(tmp_path, head + "phases: [{name: all, duration: 1h}]\n")
+    block = load(path).stream(0).block(0)
+    dataset = load_dataset(DATA / "flights.npz")
+    fitted_on, reference = RECIPES["flights"].split(dataset)
+    first = len(fitted_on) + (len(reference) if source == "following" else 0)
+    np.testing.assert_array_equal(block.x, dataset.x[first : first + len(block)])
+    np.testing.assert_array_equal(block.outcome, dataset.outcome[first : first + len(block)])
+
+
+def test_a_record_that_ends_with_its_reference_has_nothing_that_follows(tmp_path):
+    text = GOOD.replace("model: credit", "model: credit\nsource: following")
+    with pytest.raises(BadFileError, match=r":4: source: the record of credit ends"):
+        load(write(tmp_path, text))
+
+
+def test_a_folder_of_scenarios_takes_the_place_of_the_catalogue(tmp_path):
+    (tmp_path / "my-drill.yaml").write_text(GOOD)
+    assert [scenario.name for scenario in catalogue(tmp_path)] == ["my-drill"]
+    assert find("my-drill", tmp_path).path == tmp_path / "my-drill.yaml"
+    with pytest.raises(ValueError, match="no scenario 'steady'; known: my-drill; or"):
+        find("steady", tmp_path)
+    with pytest.raises(ValueError, match="nowhere is not a folder of scenarios"):
+        catalogue(tmp_path / "nowhere")

@@ -14,7 +14,10 @@ from driftdrill.report import write_reports
 from driftdrill.report.html import report_html
 from driftdrill.text import printable
 
-CSS = (Path(driftdrill.report.__file__).parent / "report.css").read_text()
+CSS = "\n".join(
+    (Path(driftdrill.report.__file__).parent / name).read_text()
+    for name in ("drawing.css", "report.css")
+)
 VOID = {"meta", "link"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from driftdrill.promapi import PrometheusError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import find_tools
-from driftdrill.virtual import gotext
+from driftdrill.virtual import gotext, store
 from driftdrill.virtual.recording import (
     START,
     Recording,
@@ -60,10 +60,12 @@ def test_arrays_become_the_same_text(tmp_path):
     assert text.endswith(b"# EOF\n")
 
 
-def test_prometheus_takes_every_sample_over_remote_write(tmp_path):
+@pytest.mark.parametrize("longest_open", [0.0, store.OPEN_S])
+def test_prometheus_takes_every_sample_over_remote_write(longest_open, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "OPEN_S", longest_open)
     recording = write(tmp_path / "r", portable=False)
-    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
-        client = store.client()
+    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as held_by:
+        client = held_by.client()
         asked = {"query": '{__name__=~".+"}[3h]', "time": str(TIMES[-1])}
         answer = client.get("query", asked)["result"]
         client.close()
@@ -80,7 +82,7 @@ def test_prometheus_takes_every_sample_over_remote_write(tmp_path):
 
 def test_samples_that_nobody_takes_are_an_error(tmp_path):
     recording = write(tmp_path / "r", portable=False)
-    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as store:
+    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as held_by:
         again = ({"__name__": "score"}, TIMES, np.full(500, 7.0))
         with pytest.raises(PrometheusError, match="took no samples"):
-            push(f"{store.url}/nowhere", [again])
+            push(f"{held_by.url}/nowhere", [again])

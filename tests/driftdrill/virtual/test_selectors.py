@@ -11,7 +11,7 @@ from driftdrill.virtual.selectors import everything, read_by
 
 def wanted_by(tmp_path, *expressions: str):
     path = tmp_path / "rules.yml"
-    rules = [{"record": "x", "expr": expression} for expression in expressions]
+    rules = [{"alert": "X", "expr": expression} for expression in expressions]
     path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
     return read_by([path])
 
@@ -30,6 +30,19 @@ def test_a_selector_may_name_its_metrics_by_a_pattern(tmp_path):
     wanted = wanted_by(tmp_path, '{__name__=~"model_.*"}')
     assert wanted("model_score_count", {})
     assert not wanted("up", {})
+
+
+def test_what_no_alert_needs_is_not_recorded(tmp_path):
+    path = tmp_path / "rules.yml"
+    rules = [
+        {"record": "shown", "expr": "a"},
+        {"record": "read", "expr": "b"},
+        {"record": "inner", "expr": "c"},
+        {"record": "outer", "expr": "inner / d"},
+        {"alert": "X", "expr": "read > 1 or outer > 1"},
+    ]
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+    assert [name for name in "abcd" if read_by([path])(name, {})] == ["b", "c", "d"]
 
 
 def test_rules_that_are_not_understood_want_everything(tmp_path):

@@ -15,6 +15,7 @@ from driftdrill.drill import RULES, replay, virtual_drill
 from driftdrill.recordings import export_drill, record_drill
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.tools import Tools, find_tools
+from driftdrill.virtual.engine import EngineName
 from driftdrill.virtual.recording import read_recording, recorded_scenario
 from scenarios.spec import catalogue, find
 
@@ -34,9 +35,16 @@ def recording(tmp_path_factory) -> Path:
     return folder
 
 
-def run(name: str, out: Path, rules=RULES, seed: int = 0, days: float | None = None):
+def run(
+    name: str,
+    out: Path,
+    rules=RULES,
+    seed: int = 0,
+    days: float | None = None,
+    engine: EngineName = "promtool",
+):
     return virtual_drill(
-        find(name), days=days, seed=seed, out=out, rules=rules, engine="promtool", console=QUIET
+        find(name), days=days, seed=seed, out=out, rules=rules, engine=engine, console=QUIET
     )
 
 
@@ -49,7 +57,7 @@ def deaf(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [scenario.name for scenario in catalogue()])
 def test_every_drill_of_the_catalogue_passes_virtually(name, tmp_path):
-    verdict = run(name, tmp_path / "out")
+    verdict = run(name, tmp_path / "out", engine="blocks")
     assert (verdict.outcome, verdict.reasons) == ("pass", ())
     assert (verdict.mode, verdict.speed) == ("virtual", 0.0)
     assert {alert.notified_at for alert in verdict.alerts} <= {None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,3 +168,14 @@ def test_labels_drawn_from_pools_arrive_when_they_are_due():
     labelled = sum(increments(fresh, history, "labelled", y).sum() for y in ("0", "1"))
     assert labelled == accepted[-1]
     assert history.counted[fresh.position("request", "POST", "/feedback", "200"), -1] == 200
+
+
+def test_rows_that_have_an_order_are_drawn_one_by_one_at_any_rate():
+    drill = replace(scenario(steady(600, 2)), source="reference")
+    fresh, history = run(drill, 0)
+    block = drill.stream(0).block(0)
+    income = block.x[block.due <= history.scrapes[-1], fresh.model.schema.index("income")]
+    place = fresh.positions["feature", "income"]
+    expected = np.bincount(fresh.bins(income, "feature", "income") - place.start)
+    found = history.counted[place, -1][: len(expected)]
+    np.testing.assert_array_equal(found, expected)

@@ -1,0 +1,1 @@
+"""How well alert rules detect: run lengths, delays, and the limit that no detector can pass."""

@@ -1,0 +1,72 @@
+"""What became of the mutants: a table per rule, the survivors, and JSON."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from driftdrill.mutate.equivalents import Argument, argued
+from driftdrill.mutate.mutants import Mutant
+from driftdrill.mutate.study import Findings
+from driftdrill.text import printable_lines
+
+
+def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]:
+    """The study as a JSON object.
+
+    `score` is the share of mutants that a drill noticed, of those that no argument holds to be
+    equivalent; null when there are none.
+    """
+    survivors = [
+        {**_told(mutant), "argument": argument.because if argument else None}
+        for mutant in findings.survivors
+        for argument in [argued(mutant, arguments)]
+    ]
+    equivalent = sum(survivor["argument"] is not None for survivor in survivors)
+    counted = len(findings.mutants) - equivalent
+    return {
+        "score": len(findings.kills) / counted if counted else None,
+        "mutants": len(findings.mutants),
+        "noticed": len(findings.kills),
+        "equivalent": equivalent,
+        "survivors": survivors,
+        "kills": [
+            {**_told(findings.mutants[number]), "scenario": kill.scenario, "reason": kill.reason}
+            for number, kill in sorted(findings.kills.items())
+        ],
+    }
+
+
+def print_findings(findings: Findings, arguments: Sequence[Argument], console: Console) -> None:
+    """Print the score of each rule, and every mutant that nobody noticed or argued about."""
+    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for number, mutant in enumerate(findings.mutants):
+        killed = number in findings.kills
+        excused = not killed and argued(mutant, arguments) is not None
+        for column, counted in enumerate((True, killed, excused)):
+            counts[mutant.rule][column] += counted
+    table = Table(box=None, header_style="bold")
+    table.add_column("Rule")
+    for title in ("Mutants", "Noticed", "Equivalent", "Score"):
+        table.add_column(title, justify="right")
+    for rule, (total, noticed, equivalent) in counts.items():
+        left = total - equivalent
+        score = f"{noticed / left:.0%}" if left else "-"
+        table.add_row(Text(rule), str(total), str(noticed), str(equivalent), score)
+    console.print(table)
+    silent = [m for m in findings.survivors if argued(m, arguments) is None]
+    if silent:
+        console.print("\nNobody noticed these. Each asks for a scenario:", style="bold")
+    for mutant in silent:
+        alerts = " or ".join(sorted(findings.readers[mutant.rule]))
+        hint = f"{mutant.name}\n    one whose outcome depends on it, by {alerts}"
+        console.print(Text(printable_lines(hint)), soft_wrap=True)
+
+
+def _told(mutant: Mutant) -> dict[str, str]:
+    return {"rule": mutant.rule, "operator": mutant.operator, "change": mutant.change}

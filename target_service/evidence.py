@@ -1,0 +1,205 @@
+"""Banks of alternatives to a reference, and the evidence that each counted value gives for them.
+
+An alternative is one way in which a distribution may have changed. A value in bucket b speaks for
+it with `ln(p1_b / p0_b)` nats: the log-likelihood ratio, of Wald's sequential test and of every
+CUSUM chart. Sums of it over any stretch of time are linear in bucket counts, so one counter per
+alternative is enough for Prometheus to hold any window of traffic against the reference.
+
+Changes are made on the scale of normal scores: the reference's quantiles, read as those of a
+standard normal distribution. So "mean up by 0.35 sd" means the same for incomes and for scores, and
+a bank needs nothing but the reference's bucket masses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
+
+import msgspec
+import numpy as np
+
+from target_service.contract import Floats
+
+CLIP = 4.0
+"""Nats that one value counts for or against an alternative at most."""
+
+UNIT = 1 / 1024
+"""Evidence is counted in multiples of this many nats, which float64 sums exactly."""
+
+RUN_LENGTH = 525_600
+"""Evaluations, a year of minutes, between two false alarms of one alert for one model."""
+
+_NORMAL = NormalDist()
+_cdf = np.vectorize(_NORMAL.cdf, otypes=[np.float64])
+_quantile = np.vectorize(_NORMAL.inv_cdf, otypes=[np.float64])
+
+
+class Bank(msgspec.Struct, frozen=True):
+    """The alternatives to one reference.
+
+    Attributes:
+        alternatives: What each says, in words.
+        weights: (alternatives, bins) nats for it of a value in each bin, within ±`CLIP`. The mean
+            of their exponential under the reference is at most 1.
+        threshold: Nats from which their sum over a window is an alarm.
+    """
+
+    alternatives: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+    threshold: float
+
+
+_Change = Callable[[Floats], Floats]
+"""The cumulative distribution after a change, at normal scores."""
+
+
+def _mean(shift: float) -> tuple[str, _Change]:
+    way = "up" if shift > 0 else "down"
+    return f"mean {way} by {abs(shift):g} sd", lambda z: _cdf(z - shift)
+
+
+def _spread(factor: float) -> tuple[str, _Change]:
+    way = "wider" if factor > 1 else "narrower"
+    return f"spread {way}: sd x {factor:g}", lambda z: _cdf(z / factor)
+
+
+def _tail(share: float, at: float) -> tuple[str, _Change]:
+    way = "upper" if at > 0 else "lower"
+    return (
+        f"{share:.0%} more in the {way} tail",
+        lambda z: (1 - share) * _cdf(z) + share * _cdf(z - at),
+    )
+
+
+SCORE_CHANGES = (
+    *(_mean(sign * shift) for shift in (0.13, 0.35, 0.8) for sign in (1, -1)),
+    *(_spread(factor) for factor in (1.15, 1.4, 0.87, 0.72)),
+    *(_tail(0.05, at) for at in (3, -3)),
+)
+"""Sizes about a factor 2.5 apart: between two of them, the nearer one keeps over 80 % of the rate
+at which the exact alternative would gather evidence. Drifts of less than half the smallest gather
+evidence for the reference, so they never alarm, however much traffic there is."""
+
+FEATURE_CHANGES = (
+    *(_mean(sign * shift) for shift in (0.2, 0.7) for sign in (1, -1)),
+    *(_spread(factor) for factor in (1.3, 0.77)),
+)
+
+CATEGORY_SHIFT, LEAST_SHARE = 0.5, 0.01
+"""Log-odds by which a category gets likelier, and its share then at least."""
+
+OUTCOME_SHIFTS = (0.25, 0.8, -0.25, -0.8)
+"""Log-odds by which outcome 1 gets likelier at every score."""
+
+OUTCOME_SLOPES = (0.6, 0.1)
+"""What is left of the difference in log-odds that a difference in score makes."""
+
+
+def reference_masses(counts: Sequence[int]) -> Floats:
+    """(bins,) share of each bin, an empty one counted as half a value (Krichevsky, Trofimov)."""
+    smoothed = np.asarray(counts, dtype=np.float64) + 0.5
+    return np.asarray(smoothed / smoothed.sum(), dtype=np.float64)
+
+
+def numeric_bank(
+    counts: Sequence[int], changes: Sequence[tuple[str, _Change]], alarms: int
+) -> Bank:
+    """The bank of a binned distribution.
+
+    Args:
+        counts: Reference values per bin, ascending.
+        changes: The alternatives.
+        alarms: Banks that share one alert, and its `RUN_LENGTH`.
+    """
+    masses = reference_masses(counts)
+    scores = _quantile(np.cumsum(masses)[:-1])
+    changed = {name: np.diff(change(scores), prepend=0.0, append=1.0) for name, change in changes}
+    return _bank({name: _ratio(after, masses) for name, after in changed.items()}, masses, alarms)
+
+
+def category_bank(counts: Sequence[int], names: Sequence[str], alarms: int) -> Bank:
+    """The bank of a categorical feature: each category in turn gets likelier.
+
+    Args:
+        counts: Reference values per category.
+        names: Of the categories.
+        alarms: Banks that share one alert, and its `RUN_LENGTH`.
+    """
+    masses = reference_masses(counts)
+    odds = masses / (1 - masses) * math.exp(CATEGORY_SHIFT)
+    shares = np.maximum(odds / (1 + odds), LEAST_SHARE)
+    ratios = {}
+    for number, name in enumerate(names):
+        ratio = np.full_like(masses, (1 - shares[number]) / (1 - masses[number]))
+        ratio[number] = shares[number] / masses[number]
+        ratios[f"more {name}"] = np.log(ratio)
+    return _bank(ratios, masses, alarms)
+
+
+def outcome_bank(counts: Sequence[Sequence[int]], positive: Sequence[bool]) -> Bank:
+    """The bank of outcomes given scores; its bins are those of outcome 0, then those of outcome 1.
+
+    Given the score's bin, the evidence of an outcome has the same bound as any other. So whatever
+    the inputs do, and with them the scores, only a change of P(outcome | score) gathers evidence.
+    Kept are the alternatives under which more decisions are wrong.
+
+    Args:
+        counts: (2, bins) reference scores by outcome 0 and 1.
+        positive: (bins,) whether the decision is 1.
+    """
+    table = np.asarray(counts, dtype=np.float64) + 0.5
+    rate = table[1] / table.sum(axis=0)
+    log_odds = np.log(rate) - np.log1p(-rate)
+    overall = float(np.log(table[1].sum() / table[0].sum()))
+    changed = {
+        f"outcome 1 {'likelier' if shift > 0 else 'less likely'} by {abs(shift):g} log-odds": (
+            log_odds + shift
+        )
+        for shift in OUTCOME_SHIFTS
+    } | {
+        f"scores tell {slope:.0%} of what they did": overall + slope * (log_odds - overall)
+        for slope in OUTCOME_SLOPES
+    }
+    share = table.sum(axis=0) / table.sum()
+    costs = np.where(np.asarray(positive), -share, share)
+    new = {name: 1 / (1 + np.exp(-after)) for name, after in changed.items()}
+    # Where nothing can make more decisions wrong, every change is worth to be known.
+    costly = [name for name, after in new.items() if costs @ (after - rate) > 0] or list(new)
+    weights = {}
+    for name in costly:
+        ratios = np.log([(1 - new[name]) / (1 - rate), new[name] / rate])
+        weights[name] = _supermartingale(ratios, np.array([1 - rate, rate])).ravel()
+    return _as_bank(weights, alarms=1)
+
+
+def _ratio(after: Floats, before: Floats) -> Floats:
+    """The log-likelihood ratios of bins; a bin that the change empties counts like a thousandth."""
+    return np.asarray(np.log(np.maximum(after / before, 1e-3)), dtype=np.float64)
+
+
+def _bank(ratios: Mapping[str, Floats], masses: Floats, alarms: int) -> Bank:
+    weights = {
+        name: _supermartingale(ratio[:, None], masses[:, None]).ravel()
+        for name, ratio in ratios.items()
+    }
+    return _as_bank(weights, alarms)
+
+
+def _as_bank(weights: Mapping[str, Floats], alarms: int) -> Bank:
+    return Bank(
+        alternatives=tuple(weights),
+        weights=tuple(tuple(row.tolist()) for row in weights.values()),
+        threshold=math.log(len(weights) * alarms * RUN_LENGTH),
+    )
+
+
+def _supermartingale(ratios: Floats, masses: Floats) -> Floats:
+    """Log-likelihood ratios whose exponential has a mean of at most 1 in each column of masses.
+
+    What is clipped is taken from all of the column alike, and rounding goes down.
+    """
+    clipped = np.clip(ratios, -CLIP, CLIP)
+    excess = np.log((masses * np.exp(clipped)).sum(axis=0))
+    centred = np.clip(clipped - excess, -CLIP, CLIP)
+    return np.asarray(np.floor(centred / UNIT) * UNIT, dtype=np.float64)

@@ -1,0 +1,111 @@
+"""The study on a small rule file of which it is known what one drill can notice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+RULES = """\
+groups:
+  - name: small
+    rules:
+      - record: traffic:rate
+        expr: sum(rate(http_request_count_total{endpoint="/predict"}[5m]))
+      - record: nobody:reads
+        expr: sum(up)
+      - alert: Busy
+        expr: traffic:rate > 2
+        labels: {severity: info}
+"""
+SCENARIO = """\
+name: rush
+summary: Ten times the traffic.
+model: credit
+traffic: {rate: 0.5}
+phases:
+  - {name: calm, duration: 20m}
+  - {name: rush, duration: 20m, rate: 5}
+expect:
+  - {alert: Busy, labels: {severity: info}, after: rush, within: 10m}
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mutate")
+    (folder / "drills").mkdir()
+    (folder / "drills" / "rush.yaml").write_text(SCENARIO)
+    (folder / "rules.yml").write_text(RULES)
+    return folder
+
+
+def mutate(files, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "driftdrill", "mutate", "--scenarios", str(files / "drills")]
+    return subprocess.run(
+        [*command, "--rules", str(files / "rules.yml"), *options],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_damage_that_a_drill_notices_is_told_from_damage_that_it_does_not(files):
+    done = mutate(files, "--at-least", "0.9", "--json", str(files / "found.json"))
+    found = json.loads((files / "found.json").read_text())
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = {(one["rule"], one["operator"], one["change"]) for one in found["kills"]}
+    assert ("Busy", "rule dropped", "") in told
+    assert ("Busy", "severity", "info -> page") in told
+    assert ("Busy", "threshold", "2 -> 20") in told
+    assert ("Busy", "threshold", "2 -> 0.2") in told
+    assert (
+        "traffic:rate",
+        "wrong metric",
+        "http_request_count_total -> http_request_count_totalx",
+    ) in told
+    left = {(one["rule"], one["operator"], one["change"]) for one in found["survivors"]}
+    assert left == {("Busy", "comparator", "> -> >=")}
+    assert not [
+        one for one in (*found["kills"], *found["survivors"]) if one["rule"] == "nobody:reads"
+    ]
+    assert found["mutants"] == len(told) + len(left)
+    assert found["score"] == pytest.approx(len(told) / found["mutants"])
+    assert "Busy: comparator: > -> >=" in done.stdout
+
+
+def test_an_argument_takes_its_mutants_out_of_the_score_and_idle_ones_are_named(files):
+    (files / "argued.yml").write_text(
+        "equivalent:\n"
+        '  - {mutant: "*: comparator: > -> >=", because: They differ at one point.}\n'
+        '  - {mutant: "Nobody: *", because: There is no such rule.}\n'
+    )
+    done = mutate(
+        files, "--equivalent", str(files / "argued.yml"), "--json", str(files / "two.json")
+    )
+    found = json.loads((files / "two.json").read_text())
+    assert (done.returncode, found["score"]) == (0, 1.0), done.stdout
+    assert all(one["argument"] for one in found["survivors"])
+    assert "Nobody: *" in done.stdout
+
+
+def test_rules_that_fail_as_they_are_can_tell_nothing(files, tmp_path):
+    sound = (files / "rules.yml").read_text()
+    (tmp_path / "rules.yml").write_text(sound.replace("> 2", "> 200"))
+    (tmp_path / "drills").mkdir()
+    (tmp_path / "drills" / "rush.yaml").write_text(SCENARIO)
+    done = mutate(tmp_path)
+    assert done.returncode == 3
+    assert "rush does not pass with the rules as they are" in done.stderr
+    assert 'Busy{severity="info"} did not fire' in done.stderr
+
+
+def test_an_argument_without_a_reason_is_refused_by_line(files, tmp_path):
+    path = tmp_path / "argued.yml"
+    path.write_text('equivalent:\n  - {mutant: "*", because: " "}\n')
+    done = mutate(files, "--equivalent", str(path))
+    assert done.returncode == 2
+    assert f"{path}:2: equivalent[0].because: expected the reason" in done.stderr
