@@ -191,21 +191,16 @@ class ModelMetrics(Collector):
         """Go on counting from a `state`."""
         numbers = iter(state.tolist())
         with self._lock:
-            found = [
-                (
-                    counts,
-                    [int(next(numbers)) for _ in counts.buckets],
-                    int(next(numbers)),
-                    next(numbers),
-                )
-                for counts in self._histograms().values()
-            ]
+            read = []
+            for counts in self._histograms().values():
+                buckets = [int(next(numbers)) for _ in counts.buckets]
+                read.append((counts, buckets, int(next(numbers)), next(numbers)))
             self._scores.squares = next(numbers)
-            for counts, *counted in found:
+            for counts, buckets, missing, total in read:
                 if isinstance(counts, RangedCounts):
-                    counts.restore(*counted, int(next(numbers)))
+                    counts.restore(buckets, missing, total, outside=int(next(numbers)))
                 else:
-                    counts.restore(*counted)
+                    counts.restore(buckets, missing, total)
             for groups in self._calibrations().values():
                 groups[:] = [next(numbers) for _ in groups]
             for result in self._feedback:

@@ -73,12 +73,11 @@ def reference_metrics(model: Model) -> list[Metric]:
     segments = _Gauges(SEGMENT_SCORE, "scores of a segment")
     for segment, distribution in zip(model.schema.segments, model.segments, strict=True):
         segments.add_cdf(labels | {"segment": segment}, distribution)
-    families = [score, features, categories, labelled, segments, _calibration(model, labels)]
     score.add(EVIDENCE_THRESHOLD, labels, model.banks.score.threshold)
     for name, bank in zip(model.schema.names, model.banks.features, strict=True):
         features.add(EVIDENCE_THRESHOLD, labels | {"feature": name}, bank.threshold)
     labelled.add(EVIDENCE_THRESHOLD, labels, model.banks.outcomes.threshold)
-    families = [score, features, categories, labelled]
+    families = [score, features, categories, labelled, segments, _calibration(model, labels)]
     return [info, *(m for f in families for m in f.metrics()), _labelled_weights(model, labels)]
 
 

@@ -107,6 +107,7 @@ def pool(
     bins = [service.bins(value, *key) for key, value in values.items()]
     bins.append(np.full(POOL, service.position(*PREDICT)))
     sums = {service.positions[key].stop - 1: np.nan_to_num(v) for key, v in values.items()}
+    nowhere = service.width  # the element after the last, for what is not counted
     bins += [
         np.where(service.out_of_range(x, name), service.position("out of range", name), nowhere)
         for name in service.ranged
@@ -120,8 +121,7 @@ def pool(
         sums[service.positions["segment", name].stop - 1] = np.where(members, scores, 0.0)
     bins.append(by_segment)
 
-    # An unlabelled row adds nothing: 0 to the sums, and its bins go to the element after the last.
-    nowhere = service.width
+    # An unlabelled row adds nothing: 0 to the sums, and its bins are nowhere.
     accepted = np.where(labelled, service.position(*ACCEPTED), nowhere)
     labelled_bins = np.full(POOL, nowhere)
     for y in (0, 1):
