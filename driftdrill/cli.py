@@ -123,6 +123,10 @@ def run(
     target: Annotated[
         Path | None, typer.Option(help="A file that describes a service of your own.")
     ] = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(help="URL of a Prometheus that watches the target; read, at speed 1."),
+    ] = None,
     among: Folder = CATALOGUE,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
@@ -134,6 +138,10 @@ def run(
         raise UsageError("name the scenarios to run, or give a recording to --replay")
     if target is not None and (virtual or recording):
         raise UsageError("--target is a service that runs: only a live drill can ask it")
+    if prometheus is not None:
+        if target is None or rules:
+            raise UsageError("--prometheus has rules of its own, and watches a --target")
+        speed = 1.0
     scenarios = [find(name, among) for name in names or ()]
     asked = load_target(target) if target else None
     files = tuple(rules or (asked.rules if asked else ()) or RULES)
@@ -171,6 +179,7 @@ def run(
                 interruption=interrupted,
                 console=console,
                 target=asked,
+                prometheus=prometheus,
             )
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:

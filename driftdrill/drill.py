@@ -9,14 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from driftdrill.live import observe_live
+from driftdrill.live import Stage, observe_live
 from driftdrill.models import service
 from driftdrill.report import write_reports
 from driftdrill.report.progress import ProgressLine
 from driftdrill.report.terminal import print_verdict
 from driftdrill.rig import PROJECT
 from driftdrill.rig.interrupts import Interruption
-from driftdrill.rig.rig import Rig, new_folder
+from driftdrill.rig.rig import new_folder
 from driftdrill.rig.tools import find_tools
 from driftdrill.verdict import Observation, Verdict, judge
 from driftdrill.virtual.engine import EngineName
@@ -41,14 +41,15 @@ def drill(
     interruption: Interruption,
     console: Console,
     target: Target | None = None,
+    prometheus: str | None = None,
 ) -> Verdict:
     """Run one drill, say how it went, and write its reports into `out`."""
     at = f" at {target.url}" if target else ""
     console.print(f"[bold]{scenario.name}[/] live{at} at speed {speed:g}, seed {seed}")
     served = target or service(scenario)
-    settings = Settings(speed, seed, out, rules, served, find_tools())
+    settings = Settings(speed, seed, out, rules, served, find_tools(), prometheus)
 
-    def announce(rig: Rig) -> None:
+    def announce(rig: Stage) -> None:
         console.print(f"  Prometheus    {rig.prometheus_url}  ask it what you like meanwhile")
         console.print(f"  Alertmanager  {rig.alertmanager_url}")
 

@@ -5,7 +5,7 @@ Each finding is a sentence, and makes the drill inconclusive: silence during a g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -54,6 +54,36 @@ def baseline(prometheus: Prometheus) -> Baseline:
     return Baseline(counters, prometheus.counter(STARTED))
 
 
+def prometheus_faults(prometheus: Prometheus, before: Baseline) -> list[str]:
+    """What Prometheus says itself of what went wrong since its `baseline`."""
+    faults = [
+        f"{after - earlier:.0f} {what}"
+        for (name, what), earlier in zip(_COUNTERS.items(), before.counters, strict=True)
+        if (after := prometheus.counter(name)) > earlier
+    ]
+    if prometheus.counter(STARTED) != before.started:
+        faults.append("Prometheus was restarted during the drill")
+    faults += [
+        f"rule {rule.name} cannot be evaluated: {rule.error}"
+        for rule in prometheus.rules()
+        if rule.error
+    ]
+    return faults
+
+
+def evaluation_faults(
+    evaluated: Mapping[tuple[str, float], Iterable[float]], clock: Clock, until: float
+) -> list[str]:
+    """Gaps in the unix times at which rule groups, (name, interval) each, were evaluated."""
+    return [
+        fault
+        for (group, interval), times in evaluated.items()
+        for fault in _gaps(
+            f"{group} was not evaluated", times, clock, 0.0, until, max(MAX_GAP_S, 2.5 * interval)
+        )
+    ]
+
+
 def monitoring_faults(
     prometheus: Prometheus,
     before: Baseline,
@@ -72,18 +102,7 @@ def monitoring_faults(
     """
     until = fleet.schedule.duration
     start, end = clock.t0, clock.unix(until)
-    faults = [
-        f"{after - earlier:.0f} {what}"
-        for (name, what), earlier in zip(_COUNTERS.items(), before.counters, strict=True)
-        if (after := prometheus.counter(name)) > earlier
-    ]
-    if prometheus.counter(STARTED) != before.started:
-        faults.append("Prometheus was restarted during the drill")
-    faults += [
-        f"rule {rule.name} cannot be evaluated: {rule.error}"
-        for rule in prometheus.rules()
-        if rule.error
-    ]
+    faults = prometheus_faults(prometheus, before)
     evaluations = [time for s in prometheus.samples(HEARTBEAT, start, end) for time in s.times]
     faults += _gaps("the rules were not evaluated", evaluations, clock, 0.0, until)
     scrapes = {
@@ -121,14 +140,21 @@ def _alertmanager_faults(prometheus: Prometheus, clock: Clock, until: float) -> 
     return faults
 
 
-def _gaps(what: str, times: Iterable[float], clock: Clock, start: float, until: float) -> list[str]:
+def _gaps(
+    what: str,
+    times: Iterable[float],
+    clock: Clock,
+    start: float,
+    until: float,
+    limit: float = MAX_GAP_S,
+) -> list[str]:
     """Stretches of a time without any of the unix `times` that are too long."""
     moments = sorted(clock.production(time) for time in times)
     seen = [start, *(moment for moment in moments if start <= moment <= until), until]
     return [
         f"{what} for {short_time(later - earlier)} from {short_time(earlier)} on"
         for earlier, later in pairwise(seen)
-        if later - earlier > MAX_GAP_S
+        if later - earlier > limit
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from driftdrill import health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
+from driftdrill.rig.attached import Attached
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.process import Process
@@ -34,7 +35,7 @@ def observe_live(
     settings: Settings,
     interruption: Interruption,
     show: Callable[[Progress], None],
-    ready: Callable[[Rig], None] = lambda _: None,
+    ready: Callable[[Stage], None] = lambda _: None,
 ) -> Observation:
     """Run a drill live.
 
@@ -56,22 +57,34 @@ def observe_live(
         raise UsageError(f"{scenario.name} is about how a service is run: this one is not ours")
     watch = Watch(scenario, settings)
     try:
-        with Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption) as rig:
+        with _stage(settings, interruption) as rig:
             _drill(rig, watch, interruption, show, ready)
     except (RigError, Interrupted, PrometheusError) as error:
         watch.faults.append(str(error))
     return watch.observation()
 
 
+Stage = Rig | Attached
+"""Where a drill takes place: on servers of its own, or on somebody's."""
+
+
+def _stage(settings: Settings, interruption: Interruption) -> Stage:
+    if settings.prometheus is not None:
+        return Attached(settings.out, settings.prometheus, interruption)
+    return Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption)
+
+
 def _drill(
-    rig: Rig,
+    rig: Stage,
     watch: Watch,
     interruption: Interruption,
     show: Callable[[Progress], None],
-    ready: Callable[[Rig], None],
+    ready: Callable[[Stage], None],
 ) -> None:
     """The drill itself, on a rig that whoever calls will stop."""
     rig.start(watch.settings.served)
+    if isinstance(rig, Attached):
+        watch.versions = rig.versions
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
     locust = _start_locust(rig, watch)
     rig.wait_until_ready()
@@ -80,19 +93,30 @@ def _drill(
     try:
         ready(rig)
         watch.rules = prometheus.rules()
-        if already := prometheus.firing():
+        allowed = {allow.alert for allow in watch.scenario.allows}
+        if already := [name for name in prometheus.firing() if name not in allowed]:
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
         watch.clock = _begin(watch)
         rig.conduct(watch.clock)
         _follow(rig, locust, prometheus, watch, interruption, show)
         _settle(rig, prometheus, watch, interruption)
-        watch.faults += health.monitoring_faults(
-            prometheus, before, watch.clock, watch.scenario.fleet, rig.addresses
-        )
+        watch.faults += _monitoring_faults(rig, watch, prometheus, before, watch.clock)
         watch.draw(prometheus)
     finally:
         prometheus.close()
+
+
+def _monitoring_faults(
+    rig: Stage, watch: Watch, prometheus: Prometheus, before: health.Baseline, clock: Clock
+) -> list[str]:
+    if isinstance(rig, Attached):
+        until = watch.scenario.schedule.duration
+        return [
+            *health.prometheus_faults(prometheus, before),
+            *health.evaluation_faults(rig.evaluated, clock, until),
+        ]
+    return health.monitoring_faults(prometheus, before, clock, watch.scenario.fleet, rig.addresses)
 
 
 def _status_file(watch: Watch) -> Path:
@@ -103,7 +127,7 @@ def _start_file(watch: Watch) -> Path:
     return watch.settings.out.resolve() / "start"
 
 
-def _start_locust(rig: Rig, watch: Watch) -> Process:
+def _start_locust(rig: Stage, watch: Watch) -> Process:
     settings = watch.settings
     arguments = [
         "--locustfile", str(FOLDER / "locustfile.py"),
@@ -143,7 +167,7 @@ def _begin(watch: Watch) -> Clock:
 
 
 def _follow(
-    rig: Rig,
+    rig: Stage,
     locust: Process,
     prometheus: Prometheus,
     watch: Watch,
@@ -173,7 +197,7 @@ def _follow(
         time.sleep(POLL_S)
 
 
-def _settle(rig: Rig, prometheus: Prometheus, watch: Watch, interruption: Interruption) -> None:
+def _settle(rig: Stage, prometheus: Prometheus, watch: Watch, interruption: Interruption) -> None:
     """Give what fired near the end the time to be delivered."""
     deadline = time.monotonic() + NOTIFICATION_LIMIT_S
     while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -48,6 +48,7 @@ class Settings:
         out: New or empty folder for everything that the drill leaves.
         rules: Rule files, in production time.
         served: What our replicas are to be, or a service that runs elsewhere.
+        prometheus: URL of somebody's Prometheus, which has its own rules; None starts one.
     """
 
     speed: float
@@ -56,6 +57,7 @@ class Settings:
     rules: tuple[Path, ...]
     served: Service | Target
     tools: Tools
+    prometheus: str | None = None
 
 
 @dataclass
@@ -71,6 +73,7 @@ class Watch:
     statuses: list[Status] = field(default_factory=list)
     statistics: tuple[Statistic, ...] = ()
     faults: list[str] = field(default_factory=list)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def look(
         self, prometheus: Prometheus, notifications: Sequence[Notification], until: float
@@ -82,7 +85,7 @@ class Watch:
         samples = prometheus.samples("ALERTS", before, self.clock.unix(until))
         intervals = {rule.name: rule.interval for rule in self.rules}
         lives = alert_lives(samples, self.clock, intervals, self.clock.unix(until))
-        self.alerts = notified(lives, notifications, self.clock)
+        self.alerts = notified(self._ours(lives), notifications, self.clock)
         self.observed_s = until
 
     def observation(self) -> Observation:
@@ -110,7 +113,18 @@ class Watch:
             faults=tuple(faults),
             statistics=self.statistics,
             traffic=achieved_rate(self.statuses, self.settings.speed),
-            versions=versions(self.settings.tools),
+            versions={**versions(self.settings.tools), **self.versions},
+        )
+
+    def _ours(self, alerts: Sequence[Alert]) -> tuple[Alert, ...]:
+        """Without those that may fire whenever they like, in a Prometheus with other work, too."""
+        if self.settings.prometheus is None:
+            return tuple(alerts)
+        allowed = {allow.alert for allow in self.scenario.allows}
+        return tuple(
+            alert
+            for alert in alerts
+            if alert.alert not in allowed or (alert.pending_at or alert.firing_at or 0.0) >= 0
         )
 
     def draw(self, prometheus: Prometheus) -> None:

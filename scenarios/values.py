@@ -37,7 +37,7 @@ class Wave(Strict, frozen=True):
 
 
 class SeasonFile(Strict, frozen=True):
-    """A season as files write it: factors by hour of the day, and by day of the week."""
+    """A season as files write it: factors by hour of the day, and by day from the first one on."""
 
     daily: Wave | tuple[Number, ...] = (1.0,) * _HOURS
     weekly: tuple[Number, ...] = (1.0,) * _DAYS

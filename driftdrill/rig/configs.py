@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,14 @@ def write_prometheus_config(
         }
     )
     _write(path, config)
+
+
+@cache
+def sample_limit() -> int:
+    """How many samples Prometheus takes from one scrape of the service; it refuses a larger one."""
+    config = yaml.safe_load((_SHIPPED / "prometheus.yml").read_text())
+    (limit,) = (j["sample_limit"] for j in config["scrape_configs"] if j["job_name"] == JOB)
+    return int(limit)
 
 
 def write_targets(path: Path, addresses: Sequence[str]) -> None:

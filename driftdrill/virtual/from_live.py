@@ -21,7 +21,7 @@ from driftdrill.verdict import Verdict
 from driftdrill.virtual import gotext
 from driftdrill.virtual.observe import SCRAPE_INTERVAL_S
 from driftdrill.virtual.recording import START, Recording, write_recording
-from driftdrill.virtual.samples import Family
+from driftdrill.virtual.samples import STALE, Family
 from scenarios.spec import Scenario
 
 _Sampled = dict[str, dict[int, float]]
@@ -80,8 +80,10 @@ def _sampled(lines: Iterator[str], clock: Clock, duration: float) -> _Sampled:
             alert = labels[gotext.NAME].startswith("ALERTS")
             names[text] = gotext.series(labels) if scraped and not alert else None
         series, production = names[text], clock.production(float(time) / 1000)
-        if series and 0 <= production < duration and not math.isnan(float(value)):
-            sampled[series][int(production // SCRAPE_INTERVAL_S)] = float(value)
+        if series and 0 <= production < duration:
+            # The only NaN of the service's metrics is the mark of where a series ended.
+            number = STALE if math.isnan(float(value)) else float(value)
+            sampled[series][int(production // SCRAPE_INTERVAL_S)] = number
     return sampled
 
 

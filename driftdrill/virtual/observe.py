@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import replace
 
-from driftdrill.models import artifact
+from driftdrill.models import service
 from driftdrill.promapi import Clock, PrometheusError, alert_lives
 from driftdrill.report.progress import Progress
 from driftdrill.rig.errors import RigError
@@ -16,6 +16,7 @@ from driftdrill.rig.tools import Tools
 from driftdrill.verdict import Observation, Requests
 from driftdrill.versions import versions
 from driftdrill.virtual.engine import EngineName, evaluate
+from driftdrill.virtual.exposed import families
 from driftdrill.virtual.recording import START, Recording, read_recording, write_recording
 from driftdrill.virtual.selectors import Wanted
 from driftdrill.virtual.service import VirtualService
@@ -23,6 +24,7 @@ from driftdrill.virtual.timelines import EngineError
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario
 from scenarios.stretch import DAY_S, stretch
+from target_service.builds import BUILDS
 
 SCRAPE_INTERVAL_S = 15.0
 """As in `prometheus/prometheus.yml`."""
@@ -62,17 +64,18 @@ def record(
     """
     drill = scenario if days is None else stretch(scenario, days)
     schedule = drill.schedule
-    if scenario.is_operated:
-        raise ValueError(f"{scenario.name} is about operations, which are not simulated yet")
     if any(phase.operation.rows > 1 for phase in schedule.phases):
         raise ValueError(f"{scenario.name} sends many rows in a request: only a live drill does")
     if schedule.duration < SHORTEST_S:
         raise ValueError(f"{scenario.name} lasts under {SHORTEST_S:g}s: too short to scrape twice")
     long = schedule.duration > DAY_S
     scrape_interval = LONG_SCRAPE_INTERVAL_S if long else SCRAPE_INTERVAL_S
-    service = VirtualService(artifact(scenario.model))
+    services = {
+        build: VirtualService(artifact, BUILDS[build])
+        for build, artifact in service(scenario).artifacts.items()
+    }
     history = simulate(
-        drill, service, seed, scrape_interval, lambda time: show(_progress(drill, time))
+        drill, services, seed, scrape_interval, lambda time: show(_progress(drill, time))
     )
     rate = round(history.sent / schedule.duration, 6)
     recording = Recording(
@@ -81,11 +84,11 @@ def record(
         duration=schedule.duration,
         scrape_interval=scrape_interval,
         days=days,
-        requests=Requests(history.sent, 0, rate, rate),
+        requests=Requests(history.sent, history.failed, rate, rate),
         versions=versions(tools),
     )
-    families = service.exposition.families(START + history.scrapes, history.counted, wanted)
-    write_recording(folder, recording, scenario, families, portable)
+    shown = families(history, drill.fleet, scenario.lost_scrapes, seed, START, wanted)
+    write_recording(folder, recording, scenario, shown, portable)
 
 
 def observe(

@@ -1,8 +1,8 @@
 """A recording: the series of one drill, and what it takes to judge them again.
 
 A folder of three files: the series; `recording.json`; and `scenario.yaml`, the drill as in its
-file. The series are `metrics.om`, OpenMetrics text that promtool reads, or, while a drill runs,
-`samples.npz`.
+file. The series are `metrics.om`, OpenMetrics text that promtool reads, with `metrics.stale` where
+series ended before the drill did; or, while a drill runs, `samples.npz`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from driftdrill.rig.errors import UsageError
 from driftdrill.rig.rig import new_folder
 from driftdrill.verdict import Requests
 from driftdrill.virtual.openmetrics import read_series
-from driftdrill.virtual.samples import Family, Series, load_families, save, write_openmetrics
+from driftdrill.virtual.samples import (
+    STALE,
+    STALE_WORD,
+    Family,
+    Series,
+    load_families,
+    save,
+    write_openmetrics,
+)
 from scenarios.spec import Scenario, load
 from scenarios.stretch import stretch
 
@@ -101,7 +109,8 @@ def recorded_series(folder: Path) -> Iterator[Series]:
         return
     for series, samples in read_series(folder / METRICS):
         times = np.array([time for time, _ in samples]) / 1000
-        yield series, times, np.array([float(value) for _, value in samples])
+        values = [STALE if value == STALE_WORD else float(value) for _, value in samples]
+        yield series, times, np.array(values)
 
 
 def metrics_file(folder: Path) -> Path:

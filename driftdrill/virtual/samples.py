@@ -13,6 +13,12 @@ import numpy as np
 
 from target_service.contract import Floats
 
+STALE = np.array([0x7FF0000000000002], dtype=np.uint64).view(np.float64)[0]
+"""The NaN that ends a series: `value.StaleNaN` in Prometheus. No other NaN is in a recording."""
+
+STALE_WORD = "stale"
+"""How promtool's tests write it."""
+
 Series = tuple[str, Floats, Floats]
 """A series' name with its labels, in PromQL's notation; (n,) unix times, ascending; (n,) values."""
 
@@ -72,14 +78,24 @@ def load_families(path: Path) -> Iterator[Family]:
         )
 
 
+def stale_marks(path: Path) -> Path:
+    """The file beside an OpenMetrics file that says where its series ended: the text cannot."""
+    return path.with_suffix(".stale")
+
+
 def write_openmetrics(path: Path, families: Iterable[Family]) -> None:
     """Write series as OpenMetrics text with timestamps, one series after the other."""
+    marks: list[str] = []
     with path.open("w", encoding="utf-8") as file:
         for family in families:
             file.write(f"# TYPE {family.name} {family.kind}\n")
             for series, times, values in family.series:
-                file.write(_lines(series, times, values))
+                ended = np.isnan(values)
+                file.write(_lines(series, times[~ended], values[~ended]))
+                marks += (f"{series} {STALE_WORD} {time:.15g}\n" for time in times[ended].tolist())
         file.write("# EOF\n")
+    if marks:
+        stale_marks(path).write_text("".join(marks), encoding="utf-8")
 
 
 def _lines(series: str, times: Floats, values: Floats) -> str:

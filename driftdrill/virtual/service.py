@@ -5,48 +5,50 @@ The only place outside the service that imports its model and its metrics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftdrill.rig.configs import JOB
-from driftdrill.virtual.samples import Family
-from driftdrill.virtual.selectors import Wanted
+from target_service.builds import BUILDS, USUAL, Build
 from target_service.calibration import calibration_groups
 from target_service.contract import Floats
+from target_service.flaws import flawed, metrics_class
 from target_service.metrics import ModelMetrics
 from target_service.model import Model, bucket_numbers, load
 
 APP_NAME = "target-service"
 """As the service calls itself unless told otherwise."""
 
-INSTANCE = "localhost:8000"
-"""The target in `prometheus/prometheus.yml`."""
-
 PREDICT = ("request", "POST", "/predict", "200")
+FAILED = ("request", "POST", "/predict", "500")
 FEEDBACK = ("request", "POST", "/feedback", "200")
 ACCEPTED = ("feedback", "accepted")
 CALIBRATION = tuple(("calibration", count) for count in ("outcomes", "positives", "expected"))
-
-_CONSTANT_INTERVAL_S = 240.0
-"""A gauge that never changes needs no more samples than Prometheus' lookback of 5 min asks for."""
 
 _PROBED_AT_ONCE = 50
 """Powers of two that a float64 sums exactly."""
 
 
 class VirtualService:
-    """One serving model that is called, not asked over HTTP."""
+    """One build of the service, called instead of asked over HTTP.
 
-    def __init__(self, artifact: Path) -> None:
-        self.model: Model = load(artifact)
-        self.metrics = ModelMetrics(self.model, APP_NAME)
-        self.positions = self.metrics.positions()
+    Args:
+        artifact: The model that it serves.
+        build: What is wrong with it.
+    """
+
+    def __init__(self, artifact: Path, build: Build = BUILDS[USUAL]) -> None:
+        self.build = build
+        self.model: Model = flawed(load(artifact), build)
+        self._counter = self.start()
+        self.positions = self._counter.positions()
+
+    def start(self) -> ModelMetrics:
+        """What a process of it counts with, from 0."""
+        return metrics_class(self.build)(self.model, APP_NAME)
 
     @property
     def width(self) -> int:
@@ -60,11 +62,11 @@ class VirtualService:
     @cached_property
     def exposition(self) -> Exposition:
         """How the vector becomes series."""
-        return _probe(ModelMetrics(self.model, APP_NAME), self.width)
+        return _probe(self.start(), self.width)
 
     def edges(self, *key: str) -> tuple[float, ...]:
         """The bucket edges of one histogram, by its key in `ModelMetrics.positions`."""
-        return self.metrics.edges(*key)
+        return self._counter.edges(*key)
 
     @property
     def ranged(self) -> list[str]:
@@ -102,40 +104,10 @@ class Exposition:
     sums: Floats
     constants: Floats
 
-    def families(self, scrapes: Floats, counted: Floats, wanted: Wanted) -> Iterator[Family]:
-        """The wanted families as Prometheus would have stored them.
-
-        Args:
-            scrapes: (t,) unix times.
-            counted: (d, t) the vector at each.
-            wanted: Which series.
-        """
-        target = {"instance": INSTANCE, "job": JOB}
-        for name, value in (("up", 1), ("scrape_samples_scraped", len(self.names))):
-            values = np.full(len(scrapes), float(value))
-            yield Family(name, "gauge", [(_title(name, target), scrapes, values)])
-        sparse = slice(None, None, max(int(_CONSTANT_INTERVAL_S // (scrapes[1] - scrapes[0])), 1))
-        chosen = [
-            number
-            for number, (name, _, _, labels) in enumerate(self.names)
-            if wanted(name, labels | target)
-        ]
-
-        def series(number: int) -> tuple[str, Floats, Floats]:
-            name, _, _, labels = self.names[number]
-            parts = np.flatnonzero(self.sums[number])
-            if len(parts):
-                return (
-                    _title(name, labels | target),
-                    scrapes,
-                    self.sums[number, parts] @ counted[parts],
-                )
-            times = scrapes[sparse]
-            values = np.full(len(times), self.constants[number])
-            return _title(name, labels | target), times, values
-
-        for (family, kind), numbers in groupby(chosen, lambda number: self.names[number][1:3]):
-            yield Family(family, kind, map(series, numbers))
+    def values(self, number: int, counted: Floats) -> Floats | None:
+        """(t,) values of a series where (d, t) was counted; None when it never changes."""
+        parts = np.flatnonzero(self.sums[number])
+        return self.sums[number, parts] @ counted[parts] if len(parts) else None
 
 
 def _probe(metrics: ModelMetrics, width: int) -> Exposition:
@@ -180,11 +152,3 @@ def _weigh(metrics: ModelMetrics, sums: Floats) -> None:
 
 def _exposed(metrics: ModelMetrics) -> Floats:
     return np.array([s.value for family in metrics.collect() for s in family.samples])
-
-
-def _title(name: str, labels: Mapping[str, str]) -> str:
-    escaped = {
-        key: value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        for key, value in labels.items()
-    }
-    return name + "{" + ",".join(f'{key}="{escaped[key]}"' for key in sorted(escaped)) + "}"

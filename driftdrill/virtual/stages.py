@@ -25,12 +25,10 @@ from driftdrill.virtual.recorders import (
     Recorders,
 )
 from driftdrill.virtual.rules import Group
+from driftdrill.virtual.samples import STALE
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span
 from target_service.contract import Floats
-
-STALE = np.array([0x7FF0000000000002], dtype=np.uint64).view(np.float64)[0]
-"""The NaN that ends a series: `value.StaleNaN` in Prometheus."""
 
 MAX_SERIES = 500
 """Of a stored metric: the samples of an answer are in our memory for a moment."""

@@ -2,199 +2,89 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from driftdrill.virtual.pool import POOL, Pool, pool
-from driftdrill.virtual.service import ACCEPTED, CALIBRATION, FEEDBACK, VirtualService
+from driftdrill.virtual.counting import Drill, Numbers
+from driftdrill.virtual.extras import count_scan, users
+from driftdrill.virtual.pooled import count_pools
+from driftdrill.virtual.rows import count_rows
+from driftdrill.virtual.service import VirtualService
 from scenarios.spec import Scenario
-from simulators.drifts import Drift
-from simulators.stream import BLOCK
-from target_service.contract import MAX_BATCH, Floats
+from simulators.fleet import Life
+from target_service.contract import Floats
 
 ROWS_DRAWN = 300_000
 """Up to this many requests in all, each is drawn, scored and counted; beyond, a pool is cheaper."""
 
-_CHUNK = 1024
-"""Scrapes between two calls of `show`."""
 
-_LATENCY_MEDIAN_S, _LATENCY_SPREAD = 0.004, 0.4
-"""A lognormal time to answer: what the service takes for one row on an idle machine."""
+@dataclass(frozen=True)
+class Process:
+    """One process of the service, and what it had counted at each scrape while it lived.
 
-_FEEDBACK_LATENCY_S = 0.004
-_FEEDBACK_INTERVAL_S = 15.0
-"""Ground truth is sent in batches, this many production seconds apart, as in a live drill."""
+    Attributes:
+        scrapes: Which of the drill's scrapes those are.
+        counted: (d, t) the service's vector.
+        users: (t,) series that carry who asks for a label; none in a sound build.
+    """
+
+    life: Life
+    service: VirtualService
+    scrapes: slice
+    counted: Floats
+    users: Numbers
 
 
 @dataclass(frozen=True)
 class History:
-    """What a service had counted at each scrape.
+    """What the service had counted at each scrape.
 
     Attributes:
         scrapes: (t,) production seconds, half an interval off the evaluations: no sample lies on
             the edge of a window, where Prometheus 2 and 3 differ.
-        counted: (d, t) the service's vector.
+        processes: In the order of the fleet's lives.
         sent: Requests in all.
+        failed: Those of them that got no prediction.
     """
 
     scrapes: Floats
-    counted: Floats
+    processes: tuple[Process, ...]
     sent: int
+    failed: int
 
 
 def simulate(
     scenario: Scenario,
-    service: VirtualService,
+    services: Mapping[str, VirtualService],
     seed: int,
     scrape_interval: float,
     show: Callable[[float], None],
     rows_drawn: int = ROWS_DRAWN,
 ) -> History:
-    """Run a drill's traffic through a service that has counted nothing yet.
+    """Run a drill's traffic through a service.
 
     Args:
         scenario: The drill.
-        service: Counts the traffic.
+        services: Its builds, by name.
         seed: Of the traffic; the rows are those of a live drill with this seed.
         scrape_interval: Production seconds.
         show: Called with the production time reached, many times.
         rows_drawn: Up to how many requests each row is drawn.
     """
-    duration = scenario.schedule.duration
+    duration, sent = scenario.schedule.duration, scenario.schedule.total_arrivals
     scrapes = np.arange(scrape_interval / 2, duration, scrape_interval)
-    each = scenario.population.in_order or scenario.schedule.total_arrivals <= rows_drawn
-    count = _count_rows if each else _count_pools
-    counted = count(scenario, service, seed, scrapes, show)
-    show(duration)
-    return History(scrapes, counted, scenario.schedule.total_arrivals)
-
-
-def _count_rows(
-    scenario: Scenario,
-    service: VirtualService,
-    seed: int,
-    scrapes: Floats,
-    show: Callable[[float], None],
-) -> Floats:
-    """Every row of the live drill, counted by the code that counts it there."""
-    stream = scenario.stream(seed)
-    numbers = range(-(-scenario.schedule.total_arrivals // BLOCK))
-    blocks = [stream.block(number) for number in numbers]
-    due = np.concatenate([block.due for block in blocks])
-    x = np.concatenate([block.x for block in blocks])
-    labelled = np.concatenate([block.labelled for block in blocks])
-    outcome = np.concatenate([block.outcome for block in blocks])[labelled]
-    latency = np.concatenate(
-        [_latencies(np.random.default_rng([seed, number, 1]), BLOCK) for number in numbers]
+    drill = Drill(scenario, services, seed, scrapes)
+    each = scenario.population.in_order or sent <= rows_drawn
+    count = count_rows if each else count_pools
+    counted, failed = count(drill, show)
+    count_scan(drill, counted)
+    processes = tuple(
+        Process(
+            life, drill.service(number), drill.spans[number], total, users(drill, number, total)
+        )
+        for number, (life, total) in enumerate(zip(drill.lives, counted, strict=True))
     )
-    scores = service.model.score(x)
-    label_scores = scores[labelled]
-    segments = service.model.schema.segment_numbers(x)[labelled]
-    asked = np.searchsorted(due, scrapes, side="right")
-    told = np.searchsorted(due[labelled] + scenario.label_delay, scrapes, side="right")
-    batches = _feedback_requests(np.diff(told, prepend=0), scrapes)
-
-    metrics = service.metrics
-    counted = np.zeros((service.width, len(scrapes)))
-    steps = zip(scrapes.tolist(), pairwise([0, *asked]), pairwise([0, *told]), strict=True)
-    for i, (time, of_rows, of_labels) in enumerate(steps):
-        rows, labels = slice(*of_rows), slice(*of_labels)
-        metrics.observe(x[rows], scores[rows])
-        metrics.observe_labels(label_scores[labels], segments[labels], outcome[labels])
-        for seconds in latency[rows].tolist():
-            metrics.observe_request("POST", "/predict", 200, seconds)
-        for _ in range(batches[i]):
-            metrics.observe_request("POST", "/feedback", 200, _FEEDBACK_LATENCY_S)
-        counted[:, i] = metrics.state()
-        if not i % (_CHUNK // 16):
-            show(time)
-    return counted
-
-
-def _count_pools(
-    scenario: Scenario,
-    service: VirtualService,
-    seed: int,
-    scrapes: Floats,
-    show: Callable[[float], None],
-) -> Floats:
-    """As many rows as are due, drawn from pools; see `pool`."""
-    rng = np.random.default_rng([seed, 2])
-    pools: dict[tuple[Drift, ...], Pool] = {}
-    arrivals = np.array([scenario.schedule.arrivals_until(time) for time in scrapes.tolist()])
-    sizes = np.diff(np.ceil(arrivals - 1e-9), prepend=0).astype(np.int64)
-    middles = np.clip(scrapes - (scrapes[1] - scrapes[0]) / 2, 0, scenario.schedule.duration)
-
-    counted = np.zeros((service.width, len(scrapes)))
-    for first in range(0, len(scrapes), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        for drifts, drawn in _split(rng, sizes[part], scenario.schedule.intensity(middles[part])):
-            if drifts not in pools:
-                pools[drifts] = _pool(rng, scenario, service, drifts)
-            counted[:, part] += pools[drifts].draw(rng, drawn)[:, : service.width].T
-        show(float(scrapes[part][-1]))
-
-    late = math.ceil(scenario.label_delay / (scrapes[1] - scrapes[0]))
-    for element in _label_elements(service):
-        told = counted[element, : len(scrapes) - late].copy()
-        counted[element] = 0.0
-        counted[element, late:] = told
-    accepted = counted[service.position(*ACCEPTED)].astype(np.int64)
-    batches = _feedback_requests(accepted, scrapes)
-    latency = service.positions["latency", "/feedback"]
-    counted[service.position(*FEEDBACK)] = batches
-    counted[service.bins(np.array([_FEEDBACK_LATENCY_S]), "latency", "/feedback")[0]] = batches
-    counted[latency.stop - 1] = batches * _FEEDBACK_LATENCY_S
-    return np.cumsum(counted, axis=1, out=counted)
-
-
-def _split(
-    rng: np.random.Generator, sizes: NDArray[np.int64], drifts: list[tuple[Drift, Floats]]
-) -> list[tuple[tuple[Drift, ...], NDArray[np.int64]]]:
-    """How many of (t,) numbers of rows each combination of the drifts affects, where any."""
-    groups: list[tuple[tuple[Drift, ...], NDArray[np.int64]]] = [((), sizes)]
-    for drift, intensity in drifts:
-        affected = [(to, rng.binomial(count, intensity)) for to, count in groups]
-        groups = [
-            group
-            for (to, count), (_, hit) in zip(groups, affected, strict=True)
-            for group in ((to, count - hit), ((*to, drift), hit))
-        ]
-    return [(to, count) for to, count in groups if count.any()]
-
-
-def _pool(
-    rng: np.random.Generator,
-    scenario: Scenario,
-    service: VirtualService,
-    drifts: tuple[Drift, ...],
-) -> Pool:
-    population = scenario.population
-    rows = population.draw(rng, POOL)
-    for drift in drifts:
-        rows = drift.apply(rows, np.ones(POOL), population, rng)
-    outcome = (rng.random(POOL) < rows.p).astype(np.uint8)
-    labelled = rng.random(POOL) < scenario.label_coverage
-    return pool(service, rows.x, _latencies(rng, POOL), outcome, labelled)
-
-
-def _latencies(rng: np.random.Generator, count: int) -> Floats:
-    return rng.lognormal(math.log(_LATENCY_MEDIAN_S), _LATENCY_SPREAD, count)
-
-
-def _feedback_requests(labels: NDArray[np.integer], scrapes: Floats) -> NDArray[np.int64]:
-    """(t,) requests that (t,) numbers of labels come in."""
-    turns = max(round((scrapes[1] - scrapes[0]) / _FEEDBACK_INTERVAL_S), 1)
-    full = np.ceil(labels / MAX_BATCH).astype(np.int64)
-    requests: NDArray[np.int64] = np.maximum(full, np.minimum(labels, turns))
-    return requests
-
-
-def _label_elements(service: VirtualService) -> list[int]:
-    keys = [("labelled", "0"), ("labelled", "1"), ACCEPTED, *CALIBRATION]
-    return [element for key in keys for element in service.positions[key]]
+    show(duration)
+    return History(scrapes, processes, sent, failed)

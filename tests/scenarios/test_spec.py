@@ -162,7 +162,7 @@ def test_durations_are_those_of_prometheus():
             duration(text)
 
 
-def test_a_season_is_read_hour_by_hour_from_monday_midnight(tmp_path):
+def test_a_season_is_read_hour_by_hour_from_the_first_midnight(tmp_path):
     season = "{rate: 5, season: {daily: {swing: 0.5, peak: 12}, weekly: [1, 1, 1, 1, 1, 0.5, 0]}}"
     schedule = load(write(tmp_path, GOOD.replace("{rate: 5}", season))).schedule
     factors = schedule.season.factors

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from worlds import SHIFT, TURN, drifting, scenario, steady
 
 from driftdrill.models import artifact
+from driftdrill.virtual.exposed import families
 from driftdrill.virtual.selectors import everything
 from driftdrill.virtual.service import VirtualService
-from driftdrill.virtual.world import simulate
+from driftdrill.virtual.world import History, simulate
 from simulators.schedule import Ramp
+from target_service.builds import USUAL
 from target_service.metrics import ModelMetrics
 
 DRILL = scenario(steady(600, 2), drifting(600, 4, SHIFT), coverage=0.7)
@@ -26,9 +29,19 @@ def service() -> VirtualService:
     return VirtualService(artifact("credit"))
 
 
+class Counted(NamedTuple):
+    """What one process that lived all the time had counted at each scrape."""
+
+    history: History
+    scrapes: np.ndarray
+    counted: np.ndarray
+
+
 def run(drill, rows_drawn: float, interval: float = 15.0, seed: int = 0):
     fresh = service()
-    return fresh, simulate(drill, fresh, seed, interval, lambda _: None, rows_drawn=rows_drawn)
+    services = {USUAL: fresh}
+    history = simulate(drill, services, seed, interval, lambda _: None, rows_drawn=rows_drawn)
+    return fresh, Counted(history, history.scrapes, history.processes[0].counted)
 
 
 def increments(fresh, history, *key):
@@ -97,11 +110,11 @@ def test_series_are_what_the_service_exposes_at_that_state():
     fresh, history = run(DRILL, math.inf)
     metrics = ModelMetrics(fresh.model, "target-service")
     metrics.restore(history.counted[:, -1])
-    families = fresh.exposition.families(history.scrapes, history.counted, everything)
-    last = {series: values[-1] for f in families for series, _, values in f.series}
-    assert last.pop('up{instance="localhost:8000",job="target-service"}') == 1
-    samples = last.pop('scrape_samples_scraped{instance="localhost:8000",job="target-service"}')
-    assert samples == len(shown(metrics))
+    shown_families = families(history.history, DRILL.fleet, 0.0, 0, 0.0, everything)
+    last = {series: values[-1] for f in shown_families for series, _, values in f.series}
+    target = '{instance="localhost:8000",job="target-service"}'
+    assert last.pop(f"up{target}") == 1
+    assert last.pop(f"scrape_samples_scraped{target}") == len(last)
     assert last == shown(metrics)
 
 

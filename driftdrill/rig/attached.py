@@ -1,0 +1,193 @@
+"""A drill under somebody's own Prometheus and Alertmanager: only read, never written to."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import yaml
+
+from driftdrill.promapi import Clock, Prometheus, PrometheusError
+from driftdrill.rig.errors import RigError, UsageError
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.process import Process
+from driftdrill.rig.replicas import Service
+from driftdrill.rig.rig import new_folder
+from driftdrill.rig.webhook import Notification
+from scenarios.target import Target
+
+ASK_INTERVAL_S = 2.0
+"""Between two questions to servers that have other work to do."""
+
+
+class Attached:
+    """What `Rig` is, where all servers run already; a context manager.
+
+    Args:
+        out: Folder of this drill; new or empty.
+        prometheus: Base URL of the Prometheus that scrapes the target.
+        interruption: As of `Rig`; nothing here waits for long.
+
+    Raises:
+        UsageError: `out` holds something already.
+
+    Attributes, from `start` on:
+        receiver: Where alerts are looked for that reached Alertmanager.
+        prometheus_url: As given.
+        alertmanager_url: Of the Alertmanagers that Prometheus knows.
+        service_urls: Of the target.
+        versions: Of Prometheus and of an Alertmanager.
+        evaluated: Per rule group, name and interval, the unix times of evaluations that were seen.
+    """
+
+    def __init__(self, out: Path, prometheus: str, interruption: Interruption) -> None:
+        new_folder(out)
+        self._out = out.resolve()
+        self._interruption = interruption
+        self._stack = ExitStack()
+        self._asked_at = 0.0
+        self.prometheus_url = prometheus.rstrip("/")
+        self.evaluated: dict[tuple[str, float], set[float]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def start(self, served: Service | Target) -> None:
+        """Look whether Prometheus is there, evaluates its rules, and tells an Alertmanager.
+
+        Raises:
+            UsageError: The service is the shipped one, which that Prometheus cannot know.
+            RigError: Something is not so.
+        """
+        if not isinstance(served, Target):
+            raise UsageError(f"{self.prometheus_url} scrapes no service of ours: name a --target")
+        (self._out / "logs").mkdir(parents=True)
+        self.service_urls = (served.url,)
+        self._prometheus = Prometheus(self.prometheus_url)
+        self._stack.callback(self._prometheus.close)
+        try:
+            broken = [rule for rule in self._prometheus.rules() if rule.error]
+            known = self._prometheus.get("alertmanagers")["activeAlertmanagers"]
+            config = self._prometheus.get("status/config")["yaml"]
+            version = self._prometheus.get("status/buildinfo")["version"]
+        except PrometheusError as error:
+            raise RigError(f"{self.prometheus_url} is no Prometheus to drill: {error}") from error
+        if broken:
+            raise RigError(f"rule {broken[0].name} cannot be evaluated: {broken[0].error}")
+        if not known:
+            raise RigError(f"{self.prometheus_url} tells its alerts to no Alertmanager")
+        urls = [active["url"].partition("/api/")[0] for active in known]
+        self.alertmanager_url = ", ".join(urls)
+        external = (yaml.safe_load(config) or {}).get("global", {}).get("external_labels") or {}
+        self.receiver = AlertmanagerReader(urls, frozenset(external))
+        self._stack.callback(self.receiver.close)
+        self.versions = {"prometheus": version, "alertmanager": self.receiver.version()}
+
+    def wait_until_ready(self) -> None:
+        """Nothing: what runs already is ready."""
+
+    def conduct(self, clock: Clock) -> None:
+        """Nothing: who runs the service conducts it."""
+
+    def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
+        """Start Locust; see `Rig.locust`."""
+        process = Process(
+            "locust",
+            [sys.executable, "-m", "locust", *arguments],
+            env={**os.environ, **env},
+            log=self._out / "logs" / "locust.log",
+        )
+        self._stack.callback(process.stop)
+        return process
+
+    def dead(self) -> Process | None:
+        """No server is ours; looks, now and then, when the rules were evaluated.
+
+        Raises:
+            PrometheusError: Prometheus does not answer.
+        """
+        if time.monotonic() - self._asked_at >= ASK_INTERVAL_S:
+            self._asked_at = time.monotonic()
+            for group in self._prometheus.get("rules")["groups"]:
+                at = datetime.fromisoformat(group["lastEvaluation"]).timestamp()
+                name = f"{group['file']}: {group['name']}", float(group["interval"])
+                self.evaluated.setdefault(name, set()).add(at)
+        return None
+
+
+class AlertmanagerReader:
+    """The alerts that Alertmanagers hold, as far as they have been looked for.
+
+    Args:
+        urls: Base URLs; what one of them has, has arrived.
+        external: Names of the labels that Prometheus adds on the way, and `ALERTS` does not have.
+    """
+
+    def __init__(self, urls: Sequence[str], external: frozenset[str]) -> None:
+        self._urls = urls
+        self._external = external
+        self._client = httpx.Client(timeout=5.0, trust_env=False)
+        self._seen: dict[tuple[str, str], Notification] = {}
+        self._asked_at = 0.0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def version(self) -> str:
+        """Of the first that answers; RigError where none does."""
+        status: str = self._asked("status")[0]["versionInfo"]["version"]
+        return status
+
+    def notifications(self) -> list[Notification]:
+        """Every alert that was seen so far, with the time at which it was seen first.
+
+        Raises:
+            RigError: No Alertmanager answers.
+        """
+        if time.monotonic() - self._asked_at >= ASK_INTERVAL_S:
+            self._asked_at = time.monotonic()
+            held = [alert for alerts in self._asked("alerts") for alert in alerts]
+            for alert in held:
+                self._seen.setdefault((alert["fingerprint"], alert["startsAt"]), self._told(alert))
+        return list(self._seen.values())
+
+    def _asked(self, endpoint: str) -> list[Any]:
+        """What those answer that do."""
+        failures, answers = [], []
+        for url in self._urls:
+            try:
+                answers.append(
+                    self._client.get(f"{url}/api/v2/{endpoint}").raise_for_status().json()
+                )
+            except (httpx.HTTPError, ValueError) as error:
+                failures.append(f"{url}: {error}")
+        if not answers:
+            raise RigError(f"Alertmanager does not answer: {'; '.join(failures)}")
+        return answers
+
+    def _told(self, alert: dict[str, Any]) -> Notification:
+        labels = {k: v for k, v in alert["labels"].items() if k not in self._external}
+        return Notification(
+            alert=labels.pop("alertname"),
+            labels=labels,
+            starts_at=datetime.fromisoformat(alert["startsAt"]).timestamp(),
+            received_at=time.time(),
+            status="firing",
+        )
