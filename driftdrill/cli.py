@@ -15,6 +15,7 @@ from rich.text import Text
 
 from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.init import Own, init
 from driftdrill.mutate import command as mutation
 from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
@@ -24,7 +25,7 @@ from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
 from driftdrill.suite import Way, chosen, run_suite
-from driftdrill.up import stay_up
+from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, catalogue, find, scenario_files
 from scenarios.target import load_target
@@ -311,11 +312,24 @@ def mutate(
     return PASS if score >= at_least else FAIL
 
 
-@app.command(epilog="Example: `driftdrill up --speed 120`")
-def up(speed: Speed = 60.0) -> int:
-    """Start everything, and choose a drill in Locust's web page; Ctrl-C ends all."""
+@app.command(epilog="Examples: `driftdrill up`, `driftdrill up my-drill.yaml --speed 120`")
+def up(
+    name: Annotated[
+        str, typer.Argument(help="The scenario to select first, or the path of its file.")
+    ] = "covariate-sudden",
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder that gets a folder of results for every drill.")
+    ] = Path("runs"),
+    rules: Rules = None,
+) -> int:
+    """Start everything, and choose drills in Locust's web page; Ctrl-C ends all."""
+    files = tuple(rules or RULES)
+    scenario = find(name)
+    checks.check_rules(files, speed)
     with interruption() as interrupted:
-        stay_up(speed, RULES, interrupted, console)
+        stay_up(Offer(scenario, speed, seed, out, files), interrupted, console)
     return PASS
 
 
@@ -376,6 +390,24 @@ def check(
         for line in probe(described) if asks else ():
             console.print(Text(f"  {line}"), soft_wrap=True)
     return USAGE if bad else PASS
+
+
+@app.command(
+    name="init",
+    epilog="Example: `driftdrill init drills --name loans --rows holdout.csv --score score"
+    " --outcome defaulted`",
+)
+def init_(
+    folder: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
+    rows: Annotated[Path, typer.Option(help="CSV or Parquet of rows the model has not seen.")],
+    score: Annotated[str, typer.Option(help="Its column of the model's scores.")],
+    outcome: Annotated[str, typer.Option(help="Its column of what came true, 0 or 1.")],
+    name: Annotated[str, typer.Option(help="What metrics call the model.")] = "model",
+    url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Write what drilling a model of your own takes: target, reference, rules and scenarios."""
+    for line in init(folder, Own(name, rows, score, outcome, url)):
+        console.print(Text(line), soft_wrap=True)
 
 
 @app.command(epilog="Example: `driftdrill doctor --fix`")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from driftdrill import health
@@ -15,10 +16,10 @@ from driftdrill.report.progress import Progress
 from driftdrill.rig.attached import Attached
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
-from driftdrill.rig.process import Process
 from driftdrill.rig.rig import Rig
 from driftdrill.verdict import Observation
 from driftdrill.watch import Settings, Watch
+from scenarios.board import Start, announce
 from scenarios.spec import FOLDER, Scenario
 from scenarios.target import Target
 from scenarios.traffic import GRACE, read_statuses
@@ -28,6 +29,23 @@ LOCUST_START_LIMIT_S = 60.0
 NOTIFICATION_LIMIT_S = 10.0
 """Real seconds that a notification may take after the drill: Alertmanager groups and Prometheus
 resends on clocks of their own."""
+
+
+@dataclass(frozen=True)
+class LoadGenerator:
+    """Whatever sends the traffic of one drill, as the harness sees it.
+
+    Attributes:
+        status_file: Exists once it is ready, and gets lines of `Status`.
+        start_file: Tells it to begin.
+        running: Whether it has not ended yet.
+        describe_end: How it ended, for an error message.
+    """
+
+    status_file: Path
+    start_file: Path
+    running: Callable[[], bool]
+    describe_end: Callable[[], str]
 
 
 def observe_live(
@@ -86,9 +104,27 @@ def _drill(
     if isinstance(rig, Attached):
         watch.versions = rig.versions
     # Locust takes seconds to start: long enough for a service without traffic to alarm.
-    locust = _start_locust(rig, watch)
+    generator = _start_locust(rig, watch)
+    fly(rig, watch, generator, interruption, show, ready)
+
+
+def fly(
+    rig: Stage,
+    watch: Watch,
+    generator: LoadGenerator,
+    interruption: Interruption,
+    show: Callable[[Progress], None],
+    ready: Callable[[Stage], None],
+) -> None:
+    """Drive a rig that was started, from when it is ready to the last notification.
+
+    Raises:
+        RigError: Something died, or ended early.
+        Interrupted: A signal arrived.
+        PrometheusError: Prometheus did not answer.
+    """
     rig.wait_until_ready()
-    _await_locust(locust, _status_file(watch), interruption)
+    _await_generator(generator, interruption)
     prometheus = Prometheus(rig.prometheus_url)
     try:
         ready(rig)
@@ -97,9 +133,9 @@ def _drill(
         if already := [name for name in prometheus.firing() if name not in allowed]:
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
-        watch.clock = _begin(watch)
+        watch.clock = _begin(rig, watch, generator)
         rig.conduct(watch.clock)
-        _follow(rig, locust, prometheus, watch, interruption, show)
+        _follow(rig, generator, prometheus, watch, interruption, show)
         _settle(rig, prometheus, watch, interruption)
         watch.faults += _monitoring_faults(rig, watch, prometheus, before, watch.clock)
         watch.draw(prometheus)
@@ -119,56 +155,47 @@ def _monitoring_faults(
     return health.monitoring_faults(prometheus, before, clock, watch.scenario.fleet, rig.addresses)
 
 
-def _status_file(watch: Watch) -> Path:
-    return watch.settings.out.resolve() / "traffic.jsonl"
-
-
-def _start_file(watch: Watch) -> Path:
-    return watch.settings.out.resolve() / "start"
-
-
-def _start_locust(rig: Stage, watch: Watch) -> Process:
+def _start_locust(rig: Stage, watch: Watch) -> LoadGenerator:
     settings = watch.settings
+    status_file = settings.out.resolve() / "traffic.jsonl"
+    start_file = settings.out.resolve() / "start"
     arguments = [
         "--locustfile", str(FOLDER / "locustfile.py"),
         "--headless",
         "--host", rig.service_urls[0],
-        "--service-urls", ",".join(rig.service_urls),
-        "--replicas", str(watch.scenario.replicas),
         "--scenario-file", str(watch.scenario.path.resolve()),
         "--speed", repr(settings.speed),
         "--seed", str(settings.seed),
-        "--status-file", str(_status_file(watch)),
-        "--start-file", str(_start_file(watch)),
+        "--status-file", str(status_file),
+        "--start-file", str(start_file),
         "--loglevel", "WARNING",
         "--only-summary",
     ]  # fmt: skip
     if isinstance(settings.served, Target):
         arguments += ["--target-file", str(settings.served.path)]
-    return rig.locust(arguments, {})
+    locust = rig.locust(arguments, {})
+    return LoadGenerator(status_file, start_file, lambda: locust.alive, locust.describe_exit)
 
 
-def _await_locust(locust: Process, status_file: Path, interruption: Interruption) -> None:
+def _await_generator(generator: LoadGenerator, interruption: Interruption) -> None:
     deadline = time.monotonic() + LOCUST_START_LIMIT_S
-    while not status_file.exists():
+    while not generator.status_file.exists():
         interruption.check()
-        if not locust.alive or time.monotonic() > deadline:
-            raise RigError(f"Locust was not ready: {locust.describe_exit()}")
+        if not generator.running() or time.monotonic() > deadline:
+            raise RigError(f"Locust was not ready: {generator.describe_end()}")
         time.sleep(POLL_S / 10)
 
 
-def _begin(watch: Watch) -> Clock:
+def _begin(rig: Stage, watch: Watch, generator: LoadGenerator) -> Clock:
     """Tell the load generator, and so everyone, when the drill begins."""
     t0 = time.time() + 0.3
-    unfinished = _start_file(watch).with_suffix(".new")
-    unfinished.write_text(repr(t0))
-    unfinished.rename(_start_file(watch))
+    announce(generator.start_file, Start(t0, rig.service_urls, watch.scenario.replicas))
     return Clock(t0, watch.settings.speed)
 
 
 def _follow(
     rig: Stage,
-    locust: Process,
+    generator: LoadGenerator,
     prometheus: Prometheus,
     watch: Watch,
     interruption: Interruption,
@@ -180,17 +207,17 @@ def _follow(
     while True:
         interruption.check()
         now = time.time()
-        watch.statuses = read_statuses(_status_file(watch))
+        watch.statuses = read_statuses(generator.status_file)
         if (dead := rig.dead()) is not None:
             raise RigError(dead.describe_exit())
-        if not locust.alive and now < end:
-            raise RigError(f"the load generator ended early: {locust.describe_exit()}")
+        if not generator.running() and now < end:
+            raise RigError(f"the load generator ended early: {generator.describe_end()}")
         if now > clock.t0:
             watch.look(
                 prometheus, rig.receiver.notifications(), min(clock.production(now), duration)
             )
         show(watch.progress(min(max(clock.production(now), 0.0), duration)))
-        if not locust.alive:
+        if not generator.running():
             return
         if now > end + GRACE + LOCUST_START_LIMIT_S / 2:
             raise RigError("the load generator did not end with the schedule")

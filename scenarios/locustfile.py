@@ -6,6 +6,7 @@ and the `SCHED` entry of the statistics counts their waiting, which the plain en
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import Namespace
 from dataclasses import replace
@@ -17,11 +18,14 @@ import msgspec
 from locust import FastHttpUser, LoadTestShape, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
+from locust.runners import STATE_SPAWNING
 
+from scenarios.board import Board, Request, Run, Start, read_start
 from scenarios.exchange import DRILL_HEADER, Exchange
-from scenarios.spec import catalogue, find
+from scenarios.spec import CATALOGUE, find, scenario_files
 from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
+from scenarios.webui.page import install
 from scenarios.worlds import population
 
 USERS = 96
@@ -30,6 +34,9 @@ USERS = 96
 LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
 """Ground truth is sent in batches, this many production seconds apart."""
+
+OWN_SCENARIOS = "DRIFTDRILL_SCENARIOS"
+"""Variable with the paths of scenario files to choose from, beside the catalogue."""
 
 
 class Drill(NamedTuple):
@@ -47,6 +54,9 @@ class Drill(NamedTuple):
 
 drill: Drill | None = None
 """A load generator runs one at a time."""
+
+run: Run | None = None
+"""What the web page asked for; a run without the page has none."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -150,12 +160,12 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     """Locust draws a choice for `--scenario` in its web page, and fields for speed and seed."""
     parser.add_argument(
         "--scenario",
-        choices=[scenario.name for scenario in catalogue() if not scenario.is_operated],
+        choices=scenario_names(),
         default="covariate-sudden",
-        help="the drill to run",
+        help="what happens in the world",
     )
-    parser.add_argument("--speed", type=float, default=60.0, help="production seconds per second")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the traffic")
+    parser.add_argument("--speed", type=float, default=60.0, help="times as fast as production")
+    parser.add_argument("--seed", type=int, default=0, help="decides every row")
     parser.add_argument(
         "--scenario-file", default="", include_in_web_ui=False, help="a drill of your own"
     )
@@ -163,20 +173,27 @@ def add_arguments(parser: LocustArgumentParser) -> None:
         "--target-file", default="", include_in_web_ui=False, help="a service of your own"
     )
     parser.add_argument(
-        "--service-urls",
-        default="",
-        include_in_web_ui=False,
-        help="the replicas, comma-separated; the host alone when there is one",
-    )
-    parser.add_argument(
-        "--replicas", type=int, default=0, include_in_web_ui=False, help="where no phase says"
-    )
-    parser.add_argument(
         "--status-file", default="", include_in_web_ui=False, help="where to report progress"
     )
     parser.add_argument(
         "--start-file", default="", include_in_web_ui=False, help="wait for it; it holds the start"
     )
+    parser.add_argument(
+        "--board", default="", include_in_web_ui=False, help="folder shared with whoever judges"
+    )
+
+
+def scenario_names() -> list[str]:
+    """The catalogue as it is now, behind the drills of the user's own."""
+    own = [path for path in os.environ.get(OWN_SCENARIOS, "").split(os.pathsep) if path]
+    return [*own, *(path.stem for path in scenario_files(CATALOGUE))]
+
+
+def extend_web_page(environment: Environment, **_: Any) -> None:
+    """Make Locust's page one for drills, where it is for choosing them."""
+    if environment.web_ui is not None and (board := _options(environment).board):
+        traffic = lambda: drill.traffic if drill else None  # noqa: E731
+        install(environment, Board(Path(board)), scenario_names, traffic)
 
 
 def handle_termination(environment: Environment, **_: Any) -> None:
@@ -187,29 +204,30 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global drill
+    global drill, run
     options = _options(environment)
     scenario = find(options.scenario_file or options.scenario)
-    if options.service_urls:
-        scenario = replace(scenario, replicas=options.replicas)
-    elif scenario.is_operated:
-        raise ValueError(f"{scenario.name} needs somebody to run the service as it says")
+    if options.board:
+        request = Request(options.scenario, options.speed, options.seed)
+        run = Board(Path(options.board)).ask(request)
+        options.status_file, options.start_file = str(run.status_file), str(run.start_file)
     if options.target_file:
         target = load_target(Path(options.target_file))
     else:
         target = shipped_target(environment.host or "", scenario.model)
     introduce(target, scenario.name)
     exchange = Exchange(target, population(scenario.model).schema)
-    urls = tuple(options.service_urls.split(",")) if options.service_urls else (target.url,)
-    status_file = Path(options.status_file) if options.status_file else None
-    if status_file:
-        status_file.touch()  # says that this load generator is ready
-    t0 = wait_for_start(Path(options.start_file)) if options.start_file else time.time() + 1.0
-    foreign = target.path is not None
-    traffic = Traffic(scenario, options.speed, options.seed, t0, foreign)
-    drill = Drill(traffic, target, exchange, urls)
-    if status_file:
-        gevent.spawn(report, drill.traffic, status_file)
+    status_file = Path(options.status_file)
+    status_file.touch()  # says that this load generator is ready
+    if environment.runner is not None:
+        # Or the page, which takes a runner that waits for one that was never started, goes back.
+        environment.runner.update_state(STATE_SPAWNING)
+    start = wait_for_start(Path(options.start_file))
+    environment.host = start.urls[0]
+    scenario = replace(scenario, replicas=start.replicas)
+    traffic = Traffic(scenario, options.speed, options.seed, start.t0, target.path is not None)
+    drill = Drill(traffic, target, exchange, start.urls)
+    gevent.spawn(report, traffic, status_file)
 
 
 def introduce(target: Target, scenario: str) -> None:
@@ -225,10 +243,12 @@ def introduce(target: Target, scenario: str) -> None:
 
 def end(environment: Environment, **_: Any) -> None:
     """Say how it ended, and forget the drill: the next one draws its own."""
-    global drill
-    if drill and _options(environment).status_file:
+    global drill, run
+    if drill:
         write_status(drill.traffic, Path(_options(environment).status_file))
-    drill = None
+    if run:
+        run.end()
+    drill = run = None
 
 
 def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
@@ -236,11 +256,11 @@ def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
     environment.process_exit_code = 0
 
 
-def wait_for_start(path: Path) -> float:
-    """The moment at which the drill begins, once whoever watches it has written it to a file."""
-    while not path.exists():
+def wait_for_start(path: Path) -> Start:
+    """When and where the drill begins, once whoever watches it has written that to a file."""
+    while (start := read_start(path)) is None:
         gevent.sleep(0.02)
-    return float(path.read_text())
+    return start
 
 
 def report(reported: Traffic, path: Path) -> None:
@@ -265,6 +285,7 @@ def _options(environment: Environment) -> Namespace:
 
 events.init_command_line_parser.add_listener(add_arguments)
 events.init.add_listener(handle_termination)
+events.init.add_listener(extend_web_page)
 events.test_start.add_listener(begin)
 events.test_stop.add_listener(end)
 events.quitting.add_listener(leave_judgement_to_the_verdict)

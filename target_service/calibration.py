@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from target_service.contract import Floats
-from target_service.model import Model, bucket_numbers
+from target_service.model import Reference, bucket_numbers
 
 
 def calibration_groups(
-    model: Model, scores: Floats, segments: NDArray[np.integer]
+    model: Reference, scores: Floats, segments: NDArray[np.integer]
 ) -> NDArray[np.intp]:
     """(2, n) the numbers in `model.calibration` of the segment and of the band of n predictions.
 
@@ -38,7 +38,7 @@ class CalibrationCounts:
         expected: (groups,) the sum of their scores: as many positives as the model claimed.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Reference) -> None:
         self._model = model
         groups = len(model.calibration)
         self.outcomes = np.zeros(groups)

@@ -103,6 +103,18 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """Every metric of the service, by its name on the wire, with its labels."""
 
+GENERATOR_METRICS: Mapping[str, tuple[str, ...]] = {
+    "driftdrill_scenario_info": ("scenario", "model", "phase", "speed", "seed"),
+    "driftdrill_drift_intensity": ("drift", "kind", "feature"),
+    "driftdrill_requests_due_total": (),
+    "driftdrill_requests_sent_total": (),
+    "locust_users": (),
+    "locust_requests_total": ("name", "method"),
+    "locust_failures_total": ("name", "method"),
+    "locust_response_seconds": ("name", "method", "quantile"),
+}
+"""Every metric of the load generator's web page, with its labels."""
+
 UNMATCHED = "unmatched"
 """The `endpoint` of a request that no route matched, and `method` of one HTTP does not define."""
 

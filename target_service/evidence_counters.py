@@ -21,7 +21,7 @@ from target_service.contract import (
     Floats,
 )
 from target_service.evidence import CLIP, Bank
-from target_service.model import Model
+from target_service.model import Reference
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class BankCounters:
     weights: Floats
 
 
-def bank_counters(model: Model) -> tuple[BankCounters, ...]:
+def bank_counters(model: Reference) -> tuple[BankCounters, ...]:
     """Every bank's counters."""
     labels, banks = {"model": model.name, "version": model.version}, model.banks
     features = zip(model.schema.names, banks.features, strict=True)

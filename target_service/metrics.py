@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ from target_service.contract import (
 )
 from target_service.counts import Counts, RangedCounts
 from target_service.evidence_counters import bank_counters, evidence_metrics
-from target_service.model import Distribution, Model
+from target_service.model import Distribution, Reference
 from target_service.reference import category_names, le_names, reference_metrics
 from target_service.scores import ScoreCounts
 
@@ -71,7 +72,8 @@ class ModelMetrics(Collector):
 
     Args:
         model: The model that serves.
-        app_name: The label of that name on HTTP metrics.
+        app_name: The label of that name on HTTP metrics; None leaves them out, for a service that
+            counts its requests itself.
         registry: Where to register, beside other collectors; a registry of its own by default.
 
     Attributes:
@@ -79,7 +81,7 @@ class ModelMetrics(Collector):
     """
 
     def __init__(
-        self, model: Model, app_name: str, registry: CollectorRegistry | None = None
+        self, model: Reference, app_name: str | None, registry: CollectorRegistry | None = None
     ) -> None:
         self._model = model
         self._app_name = app_name
@@ -119,6 +121,16 @@ class ModelMetrics(Collector):
                 self._scores.add(score, math.nan if column is None else row[column])
                 for counts, value in zip(self._features, row, strict=True):
                     counts.add(value)
+
+    def observe_rows(self, rows: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> None:
+        """Count predictions as a service has them: rows as JSON objects, and their scores.
+
+        Features that the reference does not know are passed over; those that a row lacks count as
+        missing.
+        """
+        names = self._model.schema.names
+        x = self._model.schema.encode_values([row.get(name) for name in names] for row in rows)
+        self.observe(x, np.asarray(scores, dtype=np.float64))
 
     def observe_labels(
         self,
@@ -259,6 +271,8 @@ class ModelMetrics(Collector):
         return {"model": self._model.name, "version": self._model.version}
 
     def _http(self) -> list[Metric]:
+        if self._app_name is None:
+            return []
         app = {"app_name": self._app_name}
         requests = _counter(HTTP_REQUESTS, "HTTP requests answered.")
         for (method, endpoint, status), count in self._requests.items():

@@ -108,16 +108,14 @@ class Banks(msgspec.Struct, frozen=True):
     outcomes: Bank
 
 
-class Model(msgspec.Struct, frozen=True):
-    """A logistic model with its reference.
+class Reference(msgspec.Struct, frozen=True):
+    """What is known of a model without the model: how it answered on reference data.
 
     Attributes:
         name: Which model; the label `model` of its metrics.
         version: Which training of it; the label `version`.
         trained_at: When, in ISO 8601, UTC.
         schema: The columns of its input.
-        intercept: Log-odds where every term is 0.
-        terms: What each column adds to the log-odds.
         decision_threshold: Scores above it predict outcome 1. One of the edges of `scores`.
         scores: Reference scores.
         features: Reference values of each column.
@@ -132,8 +130,6 @@ class Model(msgspec.Struct, frozen=True):
     version: str
     trained_at: str
     schema: Schema
-    intercept: float
-    terms: tuple[NumericTerm | CategoryTerm, ...]
     decision_threshold: float
     scores: Distribution
     features: tuple[Distribution, ...]
@@ -142,6 +138,18 @@ class Model(msgspec.Struct, frozen=True):
     segments: tuple[Distribution, ...]
     calibration: tuple[Calibration, ...]
     banks: Banks
+
+
+class Model(Reference, frozen=True):
+    """A logistic model with its reference.
+
+    Attributes:
+        intercept: Log-odds where every term is 0.
+        terms: What each column adds to the log-odds.
+    """
+
+    intercept: float
+    terms: tuple[NumericTerm | CategoryTerm, ...]
 
     def score(self, x: Floats) -> Floats:
         """(n,) probability of outcome 1 of an (n, d) encoded matrix."""
@@ -206,6 +214,16 @@ def load(folder: Path) -> Model:
         return msgspec.json.decode(sealed.model, type=Model)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: not a model artifact: {error}") from error
+
+
+def load_reference(path: Path) -> Reference:
+    """Read a reference that lies alone in a JSON file; ArtifactError where it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Reference)
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: not a reference: {error}") from error
 
 
 def bucket_numbers(edges: tuple[float, ...], values: Floats) -> NDArray[np.intp]:

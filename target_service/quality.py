@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from target_service.contract import Floats
-from target_service.model import Model
+from target_service.model import Reference
 
 
-def bin_weights(model: Model) -> Mapping[str, Floats]:
+def bin_weights(model: Reference) -> Mapping[str, Floats]:
     """Each statistic's (2, bins) weight of one labelled prediction, by outcome and score bin.
 
     - `error`: 1 where the decision, score above the threshold, and the outcome disagree.

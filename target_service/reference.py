@@ -23,7 +23,7 @@ from target_service.contract import (
     SCORE,
     SEGMENT_SCORE,
 )
-from target_service.model import Distribution, Model
+from target_service.model import Distribution, Reference
 from target_service.quality import bin_weights, edge_weights
 
 NO_EDGE = "-Inf"
@@ -45,7 +45,7 @@ def category_names(categories: tuple[str, ...]) -> tuple[str, ...]:
     return (*categories, OTHER)
 
 
-def reference_metrics(model: Model) -> list[Metric]:
+def reference_metrics(model: Reference) -> list[Metric]:
     """Every series that never changes while a model serves."""
     labels = {"model": model.name, "version": model.version}
     info = Metric(MODEL_INFO, "The model that serves; always 1.", "gauge")
@@ -119,7 +119,7 @@ class _Gauges:
         return [metric for metric in self._metrics.values() if metric.samples]
 
 
-def _calibration(model: Model, labels: Mapping[str, str]) -> _Gauges:
+def _calibration(model: Reference, labels: Mapping[str, str]) -> _Gauges:
     gauges = _Gauges("model_calibration", "labelled predictions of a group")
     for part in model.calibration:
         named = {**labels, "by": part.by, "group": part.group}
@@ -128,7 +128,7 @@ def _calibration(model: Model, labels: Mapping[str, str]) -> _Gauges:
     return gauges
 
 
-def _labelled_weights(model: Model, labels: Mapping[str, str]) -> Metric:
+def _labelled_weights(model: Reference, labels: Mapping[str, str]) -> Metric:
     metric = Metric(
         LABELLED_WEIGHT,
         "Summed over outcome and le with the increase of the labelled-score buckets, these weights "

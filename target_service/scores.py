@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from target_service.contract import OTHER, Floats
 from target_service.counts import Counts
-from target_service.model import Model
+from target_service.model import Reference
 
 
 class ScoreCounts:
@@ -24,7 +24,7 @@ class ScoreCounts:
         segments: In the model's bands, by the segment's name; `other` are the rows of no segment.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Reference) -> None:
         self.whole = Counts(model.scores.edges)
         self.squares = 0.0
         self._parts = [Counts(model.bands) for _segment in (*model.schema.segments, OTHER)]

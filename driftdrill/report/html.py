@@ -25,19 +25,20 @@ from scenarios.spec import Scenario
 WIDE, NARROW = 1040.0, 340.0
 """Widths, in pixels, that the timeline is drawn for: a screen's and a phone's."""
 
-_PAGE = Environment(
+PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-).get_template("report.html.j2")
+)
+"""The templates of this folder; every text is escaped."""
 
 
 def report_html(scenario: Scenario, observation: Observation, verdict: Verdict) -> str:
     """The report as HTML; equal inputs give equal text."""
     silent = set(observation.rules) - {alert.alert for alert in observation.alerts}
-    return _PAGE.render(
+    return PAGES.get_template("report.html.j2").render(
         name=printable(verdict.scenario),
         summary=printable(scenario.summary),
         outcome=verdict.outcome,

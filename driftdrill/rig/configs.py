@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
     _write(folder / "driftdrill.yml", _HARNESS_RULES)
 
 
+@dataclass(frozen=True)
+class ScrapeJob:
+    """Something else to scrape, beside the service: where it answers, `host:port`, and the path."""
+
+    name: str
+    address: str
+    metrics_path: str = "/metrics"
+
+
 def write_prometheus_config(
     path: Path,
     speed: float,
@@ -66,6 +76,7 @@ def write_prometheus_config(
     targets: Path,
     alertmanager: str,
     scrape: Mapping[str, Any] | None = None,
+    beside: Sequence[ScrapeJob] = (),
 ) -> None:
     """Write Prometheus' configuration.
 
@@ -76,6 +87,7 @@ def write_prometheus_config(
         targets: File that names the replicas to scrape; see `write_targets`.
         alertmanager: Address of Alertmanager.
         scrape: Settings of the scrape job, where the service is not ours.
+        beside: What else to scrape.
 
     Raises:
         UsageError: The project's configuration has no scrape job for the service.
@@ -100,6 +112,14 @@ def write_prometheus_config(
             "metric_relabel_configs": [kept],
         }
     )
+    config["scrape_configs"] += [
+        {
+            "job_name": job.name,
+            "metrics_path": job.metrics_path,
+            "static_configs": [{"targets": [job.address]}],
+        }
+        for job in beside
+    ]
     _write(path, config)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from driftdrill.promapi import Clock
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
+    ScrapeJob,
     write_alertmanager_config,
     write_prometheus_config,
     write_rules,
@@ -47,6 +48,8 @@ class Rig:
         tools: The programs.
         rules: Rule files, in production time.
         interruption: Ends the waits of `start`.
+        beside: What Prometheus is to scrape beside the service; for those who look at everything,
+            so it then scrapes itself, too.
 
     Raises:
         UsageError: `out` holds something already: results of two drills must not mix.
@@ -67,6 +70,7 @@ class Rig:
         tools: Tools,
         rules: Sequence[Path],
         interruption: Interruption,
+        beside: Sequence[ScrapeJob] = (),
     ) -> None:
         new_folder(out)
         self._out = out.resolve()
@@ -74,6 +78,7 @@ class Rig:
         self._tools = tools
         self._rules = rules
         self._interruption = interruption
+        self._beside = beside
         self._stack = ExitStack()
         self._servers: list[Process] = []
         self._replicas: Replicas | None = None
@@ -114,7 +119,8 @@ class Rig:
         if isinstance(served, Target):
             secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
             scrape = scrape_settings(served, secrets)
-        self._write_configs(alertmanager.address, scrape)
+        own = [ScrapeJob("prometheus", prometheus.address)] if self._beside else []
+        self._write_configs(alertmanager.address, scrape, [*self._beside, *own])
 
         if isinstance(served, Target):
             self.service_urls, self.addresses = (served.url,), (scrape_address(served),)
@@ -155,8 +161,7 @@ class Rig:
         Returns:
             The process, for the caller to watch: unlike a server it may end by itself.
         """
-        command = [sys.executable, "-m", "locust", *arguments]
-        return self._start("locust", command, env={**os.environ, **env})
+        return self._start("locust", locust_command(arguments), env={**os.environ, **env})
 
     def dead(self) -> Process | None:
         """A server that has died since it was started, if one has; Locust is none.
@@ -185,12 +190,20 @@ class Rig:
             probe = readiness.stands_by(process)
             readiness.wait([process], probe, _START_LIMIT_S, self._interruption)
 
-    def _write_configs(self, alertmanager: str, scrape: Mapping[str, Any] | None) -> None:
+    def _write_configs(
+        self, alertmanager: str, scrape: Mapping[str, Any] | None, beside: Sequence[ScrapeJob]
+    ) -> None:
         (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
         write_prometheus_config(
-            self._out / "prometheus.yml", self._speed, rules, self._targets, alertmanager, scrape
+            self._out / "prometheus.yml",
+            self._speed,
+            rules,
+            self._targets,
+            alertmanager,
+            scrape,
+            beside,
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
 
@@ -238,6 +251,11 @@ class Rig:
     def _wait(self, probe: Probe, longer: float = 0.0) -> None:
         """Wait for the server that was started last."""
         readiness.wait(self._servers, probe, _START_LIMIT_S + longer, self._interruption)
+
+
+def locust_command(arguments: Sequence[str]) -> list[str]:
+    """The command that runs Locust with the arguments, in a process of its own: it patches."""
+    return [sys.executable, "-m", "locust", *arguments]
 
 
 def refuse_leftovers(out: Path) -> None:

@@ -22,6 +22,7 @@ from driftdrill.virtual import gotext
 from driftdrill.virtual.observe import SCRAPE_INTERVAL_S
 from driftdrill.virtual.recording import START, Recording, write_recording
 from driftdrill.virtual.samples import STALE, Family
+from scenarios.board import read_start
 from scenarios.spec import Scenario
 
 _Sampled = dict[str, dict[int, float]]
@@ -43,10 +44,10 @@ def record_live(
     Raises:
         RigError: promtool cannot read the TSDB, or the drill never began.
     """
-    try:
-        clock = Clock(float((out / "start").read_text()), verdict.speed)
-    except FileNotFoundError:
-        raise RigError("the drill never began, so there is nothing to record") from None
+    start = read_start(out / "start")
+    if start is None:
+        raise RigError("the drill never began, so there is nothing to record")
+    clock = Clock(start.t0, verdict.speed)
     duration = scenario.schedule.duration
     recording = Recording(
         scenario=scenario.name,

@@ -1,0 +1,1 @@
+"""Locust's web page, made one for drills."""

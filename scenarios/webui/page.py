@@ -1,0 +1,158 @@
+"""What we add to Locust's own page: a start form that comes to the point, and a live view.
+
+Everything is served by Locust's process, from this folder and the board: nothing comes from
+outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, jsonify, make_response, request, send_from_directory
+from locust.env import Environment
+
+from scenarios.board import Board
+from scenarios.spec import find
+from scenarios.traffic import Traffic
+from scenarios.webui.exposition import ground_truth, load
+
+STATIC = Path(__file__).parent / "static"
+SPEEDS = (0.1, 1000.0)
+"""Slowest and fastest drill that may be asked for."""
+
+_HEAD = """\
+<link rel="stylesheet" href="./drill/start.css">
+<script src="./drill/start.js"></script>
+</head>"""
+_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+
+def install(
+    environment: Environment,
+    board: Board,
+    names: Callable[[], list[str]],
+    traffic: Callable[[], Traffic | None],
+) -> None:
+    """Extend the web page of a Locust that has one.
+
+    Args:
+        environment: Locust's.
+        board: Where the harness shows what it sees.
+        names: The scenarios to choose from, as of now.
+        traffic: The drill under way, if one is.
+    """
+    app = environment.web_ui.app if environment.web_ui else None
+    if environment.web_ui is None or app is None:
+        raise RuntimeError("this Locust has no web page")
+    environment.web_ui.template_args["extended_tabs"] = [{"title": "Alerts", "key": "alerts"}]
+    app.register_blueprint(_pages(environment, board, names, traffic))
+    _guard(app, environment, names)
+
+    @app.after_request
+    def add_head(response: Response) -> Response:
+        if request.endpoint == "locust.index" and response.status_code == 200:
+            response.set_data(response.get_data(as_text=True).replace("</head>", _HEAD, 1))
+        return response
+
+
+def _pages(
+    environment: Environment,
+    board: Board,
+    names: Callable[[], list[str]],
+    traffic: Callable[[], Traffic | None],
+) -> Blueprint:
+    pages = Blueprint("drill", __name__, url_prefix="/drill")
+
+    @pages.get("/<path:name>")
+    def static(name: str) -> Response:
+        return send_from_directory(STATIC, name)
+
+    @pages.get("/live")
+    def live() -> Response:
+        page = send_from_directory(STATIC, "live.html")
+        page.headers["Content-Security-Policy"] = _POLICY
+        return page
+
+    @pages.get("/view")
+    def view() -> Response:
+        if not board.view_file.exists():
+            return Response(status=204)  # the servers are still starting
+        shown = send_from_directory(board.folder, board.view_file.name, max_age=0)
+        shown.headers["Cache-Control"] = "no-cache"
+        return shown
+
+    @pages.get("/scenarios")
+    def scenarios() -> Response:
+        return jsonify({name: find(name).summary for name in names()})
+
+    @pages.get("/reports/<int:number>")
+    def report(number: int) -> Response:
+        return send_from_directory(board.folder / str(number), "report.html")
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        text = ground_truth(traffic()) + load(environment)
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return pages
+
+
+def _guard(app: Flask, environment: Environment, names: Callable[[], list[str]]) -> None:
+    own_host = environment.host or ""
+
+    @app.before_request
+    def check() -> Response | None:
+        """Locust takes what is posted as it is: what a drill cannot use is refused here."""
+        if request.method != "POST":
+            return None
+        problem = _foreign() or (
+            _start_problem(environment, own_host, names())
+            if request.endpoint == "locust.swarm"
+            else None
+        )
+        if problem is None:
+            return None
+        return make_response(jsonify({"success": False, "message": problem}), 400)
+
+
+def _foreign() -> str | None:
+    """Any page that is open in the same browser can post here; only our own may."""
+    origin = request.headers.get("Origin")
+    if origin is None or urlsplit(origin).netloc == request.host:
+        return None
+    return f"refused: the request comes from {origin}"
+
+
+def _start_problem(environment: Environment, own_host: str, names: list[str]) -> str | None:
+    if environment.runner and environment.runner.shape_greenlet:
+        return "a drill is under way: stop it first"
+    form = request.form
+    name = form.get("scenario", "")
+    if name not in names:
+        return f"scenario: no {name!r}; known: {', '.join(names)}"
+    slowest, fastest = SPEEDS
+    speed = _number(form.get("speed", ""))
+    if speed is None or not slowest <= speed <= fastest:
+        given = form.get("speed", "")
+        return f"speed: expected a number from {slowest:g} to {fastest:g}, got {given!r}"
+    seed = form.get("seed", "")
+    if not (seed.isascii() and seed.isdecimal() and len(seed) < 19):
+        return f"seed: expected a whole number from 0 on, got {seed!r}"
+    if form.get("host", own_host) not in ("", environment.host, own_host):
+        return "host: the drill's own service gets the traffic, no other"
+    try:
+        find(name)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

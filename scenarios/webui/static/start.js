@@ -1,0 +1,75 @@
+// Locust's own page, brought to the point of a drill: the choice of scenarios is open and explains
+// itself, what is refused says why, and the Alerts tab holds the live page.
+"use strict";
+
+// Locust chooses its tab by the address when a run begins.
+const address = new URL(location.href);
+if (!address.searchParams.has("tab")) {
+  address.searchParams.set("tab", "alerts");
+  history.replaceState(null, "", address);
+}
+
+const summaries = fetch("./drill/scenarios").then((answer) => answer.json());
+
+function openChoices(form) {
+  const scenario = form.querySelector('select[name="scenario"]');
+  const choices = scenario?.closest(".MuiAccordion-root");
+  const closed = choices?.querySelector('[aria-expanded="false"]');
+  if (closed && !choices.dataset.opened) {
+    choices.dataset.opened = "once"; // whoever closes it again may
+    closed.click();
+  }
+  if (scenario && !document.getElementById("drill-summary")) {
+    const summary = document.createElement("p");
+    summary.id = "drill-summary";
+    summary.setAttribute("aria-live", "polite");
+    const explain = () => summaries.then((all) => (summary.textContent = all[scenario.value] ?? ""));
+    scenario.addEventListener("change", explain);
+    scenario.closest(".MuiFormControl-root").after(summary);
+    explain();
+  }
+}
+
+function embedLivePage() {
+  const tabs = document.querySelector('[role="tablist"]');
+  const chosen = tabs?.querySelector('[role="tab"][aria-selected="true"]');
+  const frame = document.getElementById("drill-live");
+  if (chosen?.textContent !== "Alerts") {
+    frame?.remove();
+  } else if (!frame) {
+    const live = document.createElement("iframe");
+    live.id = "drill-live";
+    live.title = "The drill, live";
+    live.src = "./drill/live";
+    tabs.closest(".MuiContainer-root, main, #root").append(live);
+  }
+}
+
+// What Locust refuses it says in its answer, which its page does not show.
+const send = window.fetch;
+window.fetch = async (...request) => {
+  const answer = await send(...request);
+  const url = typeof request[0] === "string" ? request[0] : request[0].url;
+  if (new URL(url, location.href).pathname.endsWith("/swarm")) {
+    const said = answer.ok ? null : await answer.clone().json().catch(() => null);
+    showProblem(said?.message ?? "");
+  }
+  return answer;
+};
+
+function showProblem(message) {
+  document.getElementById("drill-problem")?.remove();
+  const form = document.querySelector("form");
+  if (message && form) {
+    const problem = document.createElement("p");
+    problem.id = "drill-problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = message;
+    form.prepend(problem);
+  }
+}
+
+new MutationObserver(() => {
+  document.querySelectorAll("form").forEach(openChoices);
+  embedLivePage();
+}).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-selected"] });

@@ -1,0 +1,291 @@
+"""Watching by hand: a browser chooses drills in Locust's page and sees their alerts come and go."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import yaml
+from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+
+from driftdrill.drill import RULES
+from driftdrill.rig import BUILD
+from scenarios.spec import CATALOGUE
+from simulators.credit import CREDIT
+
+pytestmark = pytest.mark.live
+
+SPEED = 60
+LIMIT_S = 90.0
+PICTURES = BUILD / "pictures"
+"""Screenshots of the last run, for people and for the README."""
+
+
+class Up:
+    """A `driftdrill up` under way, and what it printed."""
+
+    def __init__(self, folder: Path, scenario: Path, rule: Path) -> None:
+        self.results = folder / "runs"
+        self._log = folder / "up.log"
+        command = [sys.executable, "-m", "driftdrill", "up", str(scenario)]
+        with self._log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                [
+                    *(*command, "--speed", str(SPEED), "--out", str(self.results)),
+                    *("--rules", str(rule), *map(str, RULES)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "COLUMNS": "160"},
+            )
+        self._wait_for("Service +http")
+        self.processes = psutil.Process(self._popen.pid).children(recursive=True)
+
+    def url(self, server: str) -> str:
+        found = re.search(rf"{server} +(http://127\.0\.0\.1:\d+)", self.said)
+        assert found, self.said
+        return found[1]
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def listening(self) -> set[str]:
+        """Addresses that its processes listen on."""
+        children = psutil.Process(self._popen.pid).children(recursive=True)
+        return {
+            connection.laddr.ip
+            for process in (psutil.Process(self._popen.pid), *children)
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+
+    def end(self) -> int:
+        self._popen.send_signal(signal.SIGINT)
+        return self._popen.wait(30)
+
+    def _wait_for(self, pattern: str) -> None:
+        deadline = time.monotonic() + LIMIT_S
+        while not re.search(pattern, self.said):
+            assert self._popen.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.05)
+
+
+def short_drill(folder: Path) -> Path:
+    """`covariate-sudden` with an end, over in 24 minutes: 24 seconds here."""
+    document = yaml.safe_load((CATALOGUE / "covariate-sudden.yaml").read_text())
+    for phase, duration in zip(document["phases"], ("8m", "12m"), strict=True):
+        phase["duration"] = duration
+    document["phases"].append({"name": "recovery", "duration": "4m"})
+    for expect in document["expect"]:
+        expect["within"] = "12m"
+    document["expect"].append({"alert": "IncomeLow", "within": "9m"})
+    path = folder / "short-recession.yaml"
+    path.write_text(yaml.safe_dump({**document, "name": "short-recession"}, sort_keys=False))
+    return path
+
+
+def quick_rule(folder: Path) -> Path:
+    """An alert that waits, fires, and is over as soon as the recession is."""
+    income = CREDIT.draw(np.random.default_rng(0), 4096).x[:, CREDIT.schema.index("income")]
+    low = float(np.nanmean(income) - np.nanstd(income) / 2)
+    total, count = (
+        f'sum(increase(model_feature_{part}{{feature="income"}}[1m]))' for part in ("sum", "count")
+    )
+    rule = {"alert": "IncomeLow", "expr": f"{total} / {count} < {low:.6g}", "for": "5m"}
+    path = folder / "quick.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "quick", "rules": [rule]}]}))
+    return path
+
+
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    assert found, f"none of {', '.join(names)} is on PATH: install chromium to test the web page"
+    return found
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    folder = tmp_path_factory.mktemp("up")
+    running = Up(folder, short_drill(folder), quick_rule(folder))
+    yield running
+    assert running.end() == 0
+    assert not [p for p in running.processes if p.is_running()], "processes were left behind"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium())
+        yield chrome
+        chrome.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, up: Up) -> Page:
+    opened = browser.new_page(viewport={"width": 1200, "height": 1000})
+    opened.goto(up.url("Locust"))
+    return opened
+
+
+def live(page: Page) -> FrameLocator:
+    return page.frame_locator("#drill-live")
+
+
+def picture(page: Page, name: str, **how: Any) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", **how)
+
+
+def state_of(page: Page, alert: str) -> str:
+    rows = live(page).locator("tr", has=page.locator("td.name", has_text=alert))
+    return rows.first.locator(".state").inner_text() if rows.count() else ""
+
+
+def start(up: Up, **changes: str) -> httpx.Response:
+    form = {"scenario": "steady", "speed": "60", "seed": "0", **changes}
+    return httpx.post(f"{up.url('Locust')}/swarm", data=form, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"scenario": "../etc/passwd"}, "scenario: no '../etc/passwd'; known: "),
+        ({"speed": "nan"}, "speed: expected a number from 0.1 to 1000, got 'nan'"),
+        ({"speed": "1001"}, "speed: expected a number from 0.1 to 1000"),
+        ({"seed": "-1"}, "seed: expected a whole number from 0 on, got '-1'"),
+        ({"host": "http://example.org"}, "host: the drill's own service"),
+    ],
+)
+def test_what_a_drill_cannot_use_is_refused_by_name(up, changes, named):
+    answer = start(up, **changes)
+    assert answer.status_code == 400
+    assert named in answer.json()["message"]
+
+
+def test_another_page_in_the_same_browser_can_start_nothing(up):
+    answer = httpx.post(
+        f"{up.url('Locust')}/swarm",
+        data={"scenario": "steady", "speed": "60", "seed": "0"},
+        headers={"Origin": "http://example.org"},
+        trust_env=False,
+    )
+    assert answer.status_code == 400
+    assert "example.org" in answer.json()["message"]
+
+
+def test_nothing_listens_to_the_network(up):
+    assert up.listening() == {"127.0.0.1"}
+
+
+def test_the_choice_of_scenarios_is_open_and_explains_itself(page):
+    chosen = page.locator('select[name="scenario"]')
+    chosen.wait_for()
+    assert chosen.input_value().endswith("short-recession.yaml")
+    summary = page.locator("#drill-summary")
+    summary.get_by_text("A recession").wait_for()
+    chosen.select_option("steady")
+    summary.get_by_text("Nothing changes").wait_for()
+    assert page.locator('input[name="userCount"]').is_hidden()
+
+
+def test_a_refused_start_says_why_on_the_page(page):
+    speed = page.locator('input[name="speed"]')
+    speed.fill("5000")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("alert").get_by_text("speed: expected a number").wait_for()
+    speed.fill(str(SPEED))
+
+
+def test_a_drill_is_seen_from_start_to_verdict(page, up):
+    chosen = page.locator('select[name="scenario"]')
+    chosen.select_option(chosen.locator("option").first.get_attribute("value"))
+    picture(page, "start")
+    page.get_by_role("button", name="Start", exact=True).press("Enter")
+    banner = live(page).locator(".banner")
+    banner.get_by_text("Running").wait_for(timeout=LIMIT_S * 1000)
+    seen, deadline = [""], time.monotonic() + LIMIT_S
+    while banner.get_by_text("Running").count():
+        assert time.monotonic() < deadline, seen
+        state = state_of(page, "IncomeLow")
+        if state and state != seen[-1]:
+            seen.append(state)
+            picture(page, f"alert-{state}")
+        page.wait_for_timeout(100)
+    assert seen == ["", "inactive", "pending", "firing", "resolved"], up.said
+    assert banner.locator(".outcome").inner_text() == "PASS", up.said
+    picture(page, "verdict")
+
+
+def test_the_live_page_shows_scores_features_statistics_and_truth(page):
+    for heading in ("Scores", "Features", "Timeline"):
+        assert live(page).get_by_role("heading", name=heading).is_visible()
+    farthest = live(page).locator("section[aria-labelledby=features] text.lane").first
+    assert farthest.text_content() == "income"
+    drawn = live(page).locator(".wide svg title").all_text_contents()
+    assert any("income, at most" in title for title in drawn)
+    assert any("covariate-shift: feature income" in title for title in drawn)
+    steps = live(page).locator("path.reference").get_attribute("d")
+    assert len(set(re.findall(r" (\d+\.\d)h", steps))) > 5, "the reference is drawn"
+
+
+def test_the_page_fits_a_phone_and_the_dark(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    frame = live(page).locator("html")
+    assert frame.evaluate("root => root.scrollWidth - root.clientWidth") <= 0
+    background = frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+    assert background == "rgb(15, 19, 24)"
+    picture(page, "phone-dark")
+    page.set_viewport_size({"width": 1200, "height": 1000})
+    page.emulate_media(color_scheme="light")
+
+
+def test_the_verdict_links_to_the_whole_report(page, up, browser):
+    link = live(page).get_by_role("link", name="Open the report")
+    address = f"{up.url('Locust')}{link.get_attribute('href')}"
+    report = browser.new_page()
+    report.goto(address)
+    assert report.get_by_role("heading", name="short-recession").is_visible()
+    assert report.locator(".banner .outcome").inner_text() == "PASS"
+    report.close()
+    (folder,) = up.results.iterdir()
+    assert (folder / "verdict.json").exists()
+
+
+def test_alerts_are_followed_after_the_traffic(page):
+    """Nobody asks for predictions any more, and the alert on that says so."""
+    deadline = time.monotonic() + LIMIT_S
+    while (state := state_of(page, "NoTraffic")) != "firing":
+        assert time.monotonic() < deadline, state
+        page.wait_for_timeout(200)
+    assert live(page).locator(".banner .outcome").inner_text() == "PASS", "judged is judged"
+
+
+def test_another_drill_starts_without_a_restart_and_can_be_stopped(page, up):
+    page.get_by_role("button", name="New").click()
+    page.locator('select[name="scenario"]').select_option("steady")
+    page.get_by_role("button", name="Start", exact=True).click()
+    banner = live(page).locator(".banner")
+    banner.get_by_text("Running").wait_for(timeout=LIMIT_S * 1000)
+    assert start(up).json()["message"] == "a drill is under way: stop it first"
+    page.get_by_role("button", name="Stop").click()
+    banner.get_by_text("INCONCLUSIVE").wait_for(timeout=LIMIT_S * 1000)
+    reasons = live(page).locator(".reasons").inner_text()
+    assert "somebody stopped it" in reasons
+    assert len(list(up.results.iterdir())) == 2
