@@ -17,6 +17,7 @@ from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.init import Own, init
 from driftdrill.mutate import command as mutation
+from driftdrill.overhead.command import overhead
 from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
@@ -25,6 +26,7 @@ from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
 from driftdrill.suite import Way, chosen, run_suite
+from driftdrill.target_checks import examine
 from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, catalogue, find, scenario_files
@@ -414,9 +416,19 @@ def init_(
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Fetch and train what is missing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Speak only of what is wrong.")] = False,
+    target: Annotated[
+        str | None, typer.Option(metavar="URL", help="Look at this /metrics of a service instead.")
+    ] = None,
 ) -> int:
-    """Is all that a drill needs here: tools, models, ports?"""
+    """Is all that a drill needs here: tools, models, ports? Or: are a service's metrics sound?"""
+    if target:
+        if fix or quiet:
+            raise UsageError("--target looks at a service, --fix and --quiet at this machine")
+        return PASS if examine(target, RULES, console) else FAIL
     return PASS if checks.doctor(fix, quiet, console) else USAGE
+
+
+app.command(epilog="Examples: `driftdrill overhead`, `driftdrill overhead --virtual`")(overhead)
 
 
 def spread_rules(arguments: Sequence[str]) -> list[str]:
