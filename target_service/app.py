@@ -98,7 +98,7 @@ class _Service:
             raise RequestError(400, str(error), f"labels[{error.index}].token") from error
         if self._metrics:
             self._metrics.observe_labels(
-                truths.scores, truths.segments, truths.outcomes, truths.duplicates
+                truths.scores, truths.outcomes, truths.segments, truths.duplicates
             )
         return _json(FeedbackAnswer(len(truths.scores), truths.duplicates))
 

@@ -46,9 +46,14 @@ class CalibrationCounts:
         self.expected = np.zeros(groups)
 
     def add(
-        self, scores: Floats, segments: NDArray[np.integer], outcomes: NDArray[np.integer]
+        self,
+        scores: Floats,
+        outcomes: NDArray[np.integer],
+        segments: NDArray[np.integer] | None,
     ) -> None:
         """Count n predictions, by their scores and segments, with their outcomes, 0 or 1."""
+        if segments is None:
+            segments = np.full(len(scores), len(self._model.schema.segments))
         groups = calibration_groups(self._model, scores, segments).ravel()
 
         def summed(weights: NDArray[Any]) -> Floats:

@@ -98,22 +98,23 @@ class ModelMetrics(HttpMetrics):
     def observe_labels(
         self,
         scores: Floats,
-        segments: NDArray[np.integer],
         outcomes: NDArray[np.integer],
+        segments: NDArray[np.integer] | None = None,
         duplicates: int = 0,
     ) -> None:
         """Count n outcomes, 0 or 1, of predictions by their (n,) scores.
 
         Args:
             scores: As the predictions gave them.
-            segments: (n,) the rows' segments, as `Schema.segment_numbers` gives them.
             outcomes: (n,) what came true.
+            segments: (n,) the rows' segments, as `Schema.segment_numbers` gives them; None is of
+                no segment.
             duplicates: How many more were told again, and are counted as that alone.
         """
         with self._lock:
             for outcome, counts in enumerate(self._labelled):
                 counts.add_many(scores[outcomes == outcome])
-            self._calibration.add(scores, segments, outcomes)
+            self._calibration.add(scores, outcomes, segments)
             self._feedback["accepted"] += len(scores)
             self._feedback["duplicate"] += duplicates
 

@@ -139,7 +139,7 @@ def _count_life(
     for i, (time, of_rows, of_labels) in enumerate(steps):
         rows, labels = slice(*of_rows), slice(*of_labels)
         metrics.observe(asked.x[rows], asked.score[rows])
-        metrics.observe_labels(told.score[labels], segments[labels], told.outcome[labels])
+        metrics.observe_labels(told.score[labels], told.outcome[labels], segments[labels])
         for seconds in asked.latency[rows].tolist():
             metrics.observe_request("POST", "/predict", 200, seconds)
         counted[:, i] = metrics.state()

@@ -138,7 +138,7 @@ def test_every_counter_of_evidence_starts_at_0_and_never_falls(
         scores = credit.score(part.x)
         metrics.observe(part.x, scores)
         segments = credit.schema.segment_numbers(part.x)
-        metrics.observe_labels(scores, segments, part.outcome)
+        metrics.observe_labels(scores, part.outcome, segments)
         now = read()
         assert np.all(now >= before)
         before = now

@@ -34,7 +34,7 @@ def test_traffic_adds_no_series(name: str, request: pytest.FixtureRequest) -> No
     x[50:, -1] = len(model.schema.features[-1].categories)
     metrics.observe(x, model.score(x))
     segments = model.schema.segment_numbers(x)
-    metrics.observe_labels(model.score(x), segments, dataset.outcome[:100], duplicates=2)
+    metrics.observe_labels(model.score(x), dataset.outcome[:100], segments, duplicates=2)
     metrics.observe_request("POST", "/predict", 200, 0.01)
 
     assert samples(metrics).keys() == before.keys()
@@ -135,9 +135,7 @@ def test_a_model_without_segments_has_none_on_the_wire(credit: Model, credit_dat
     plain = msgspec.structs.replace(credit, schema=schema, segments=(), calibration=bands)
     metrics = ModelMetrics(plain, "app")
     metrics.observe(credit_data.x[:2], np.array([0.2, 0.4]))
-    metrics.observe_labels(
-        np.array([0.2]), schema.segment_numbers(credit_data.x[:1]), np.array([1])
-    )
+    metrics.observe_labels(np.array([0.2]), np.array([1]))
 
     assert not select(metrics, "model_segment_score_count")
     outcomes = select(metrics, "model_calibration_outcomes_total")
@@ -163,7 +161,7 @@ def test_outcomes_are_counted_by_segment_and_by_band_of_scores(
 ) -> None:
     low, high = credit.bands[0] / 2, (credit.bands[-1] + 1) / 2
     none = len(credit.schema.segments)
-    metrics.observe_labels(np.array([low, high, high]), np.array([0, 0, none]), np.array([1, 0, 1]))
+    metrics.observe_labels(np.array([low, high, high]), np.array([1, 0, 1]), np.array([0, 0, none]))
     names = ("outcomes_total", "positives_total", "expected_total")
 
     def counted(**group: str) -> list[float]:
@@ -202,7 +200,7 @@ def test_the_share_that_the_reference_misses_is_told(flights: Model, flights_dat
 
 def test_outcomes_are_counted_by_what_came_true(metrics: ModelMetrics) -> None:
     outcomes = np.array([0, 0, 1])
-    metrics.observe_labels(np.array([0.1, 0.2, 0.9]), np.zeros(3, np.intp), outcomes, duplicates=5)
+    metrics.observe_labels(np.array([0.1, 0.2, 0.9]), outcomes, duplicates=5)
 
     assert value(metrics, "model_labelled_score_count", outcome="0") == 2
     assert value(metrics, "model_labelled_score_sum", outcome="1") == 0.9

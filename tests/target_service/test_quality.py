@@ -29,7 +29,7 @@ def test_weighted_buckets_give_errors_and_prior_of_the_labelled_predictions(
 ) -> None:
     live = credit_data[:3000]
     scores, outcomes = credit.score(live.x), live.outcome
-    metrics.observe_labels(scores, np.zeros(len(scores), np.intp), outcomes)
+    metrics.observe_labels(scores, outcomes)
 
     wrong = (scores > credit.decision_threshold) != outcomes
     assert from_counters(metrics, "error") == pytest.approx(wrong.sum(), abs=1e-6)
@@ -41,7 +41,7 @@ def test_weighted_buckets_give_the_errors_beyond_those_that_the_calibration_pred
 ) -> None:
     live = credit_data[:3000]
     scores, outcomes = credit.score(live.x), live.outcome
-    metrics.observe_labels(scores, np.zeros(len(scores), np.intp), outcomes)
+    metrics.observe_labels(scores, outcomes)
 
     positive = scores > credit.decision_threshold
     rate = np.array(credit.labelled[1]) / np.sum(credit.labelled, axis=0)
@@ -63,7 +63,7 @@ def test_excess_error_stays_near_0_when_only_the_inputs_shift(
     income = credit_data.x[:, credit_data.schema.index("income")]
     poorer = income < np.quantile(income, 0.3)
     scores, outcomes = credit.score(credit_data.x[poorer]), credit_data.outcome[poorer]
-    metrics.observe_labels(scores, np.zeros(len(scores), np.intp), outcomes)
+    metrics.observe_labels(scores, outcomes)
 
     n = poorer.sum()
     error = from_counters(metrics, "error") / n
@@ -77,6 +77,6 @@ def test_excess_error_moves_when_the_concept_does(
 ) -> None:
     scores = credit.score(credit_data.x)
     outcomes = credit_data.outcome | (np.arange(len(credit_data)) % 5 == 0)
-    metrics.observe_labels(scores, np.zeros(len(scores), np.intp), outcomes)
+    metrics.observe_labels(scores, outcomes)
 
     assert from_counters(metrics, "excess_error") / len(scores) > 0.05

@@ -75,7 +75,7 @@ def test_at_every_scrape_the_counts_are_those_of_the_live_service(scrape):
             live.observe(row, score)
             if block.labelled[i] and block.due[i] + DRILL.label_delay <= now:
                 segment = fresh.model.schema.segment_numbers(row)
-                live.observe_labels(score, segment, block.outcome[i : i + 1])
+                live.observe_labels(score, block.outcome[i : i + 1], segment)
     for key in (*HISTOGRAMS[:-1], ("feedback", "accepted")):
         place = fresh.positions[key]
         expected = live.state()[place]
