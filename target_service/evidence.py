@@ -75,7 +75,7 @@ def _tail(share: float, at: float) -> tuple[str, _Change]:
 SCORE_CHANGES = (
     *(_mean(sign * shift) for shift in (0.13, 0.35, 0.8) for sign in (1, -1)),
     *(_spread(factor) for factor in (1.15, 1.4, 0.87, 0.72)),
-    *(_tail(0.05, at) for at in (3, -3)),
+    *(_tail(share, sign * at) for share, at in ((0.03, 3), (0.1, 2)) for sign in (1, -1)),
 )
 """Sizes about a factor 2.5 apart: between two of them, the nearer one keeps over 80 % of the rate
 at which the exact alternative would gather evidence. Drifts of less than half the smallest gather
