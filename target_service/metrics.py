@@ -22,6 +22,7 @@ from target_service.contract import (
 )
 from target_service.counts import Counts
 from target_service.evidence_counters import bank_counters, evidence_metrics
+from target_service.exemplars import Exemplars
 from target_service.families import add_histogram, counter_family
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
 from target_service.model import Reference
@@ -52,6 +53,7 @@ class ModelMetrics(HttpMetrics):
     ) -> None:
         self._model = model
         self._scores = Counts(model.scores.edges)
+        self._exemplars = Exemplars(model.scores.edges)
         self._features = [Counts(reference.edges) for reference in model.features]
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._feedback = {"accepted": 0, "duplicate": 0}
@@ -82,6 +84,11 @@ class ModelMetrics(HttpMetrics):
         names = self._model.schema.names
         x = self._model.schema.encode_values([row.get(name) for name in names] for row in rows)
         self.observe(x, np.asarray(scores, dtype=np.float64))
+
+    def exemplify(self, score: float, trace: str, now: float) -> None:
+        """Name a trace as an example of its score's bucket, at a unix time; see `Exemplars`."""
+        with self._lock:
+            self._exemplars.offer(score, trace, now)
 
     def observe_labels(
         self, scores: Floats, outcomes: NDArray[np.integer], duplicates: int = 0
@@ -163,7 +170,7 @@ class ModelMetrics(HttpMetrics):
     def _predictions(self) -> list[Metric]:
         labels = self._model_labels
         score = Metric(SCORE, "Scores of predictions.", "histogram")
-        add_histogram(score, labels, self._scores)
+        add_histogram(score, labels, self._scores, self._exemplars.kept)
         numeric = Metric(FEATURE, "Values of numeric features.", "histogram")
         missing = counter_family(FEATURE_MISSING, "Missing values of features.")
         category = counter_family(CATEGORY, "Values of categories; unseen ones are other.")
