@@ -31,6 +31,7 @@ from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, catalogue, find, scenario_files
 from scenarios.target import load_target
+from simulators.fleet import MAX_REPLICAS
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
 
@@ -130,6 +131,10 @@ def run(
         str | None,
         typer.Option(help="URL of a Prometheus that watches the target; read, at speed 1."),
     ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_REPLICAS, help="Of the service, where no phase says."),
+    ] = None,
     among: Folder = CATALOGUE,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
@@ -141,11 +146,15 @@ def run(
         raise UsageError("name the scenarios to run, or give a recording to --replay")
     if target is not None and (virtual or recording):
         raise UsageError("--target is a service that runs: only a live drill can ask it")
+    if replicas is not None and (target or recording):
+        raise UsageError("--replicas are of the service that a drill starts itself")
     if prometheus is not None:
         if target is None or rules:
             raise UsageError("--prometheus has rules of its own, and watches a --target")
         speed = 1.0
     scenarios = [find(name, among) for name in names or ()]
+    if replicas is not None:
+        scenarios = [scenario.with_replicas(replicas) for scenario in scenarios]
     asked = load_target(target) if target else None
     files = tuple(rules or (asked.rules if asked else ()) or RULES)
     checks.check_rules(files, speed)

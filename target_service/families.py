@@ -8,7 +8,7 @@ from itertools import zip_longest
 from prometheus_client.core import Metric
 from prometheus_client.samples import Exemplar
 
-from target_service.counts import Counts
+from target_service.counts import Counts, RangedCounts
 from target_service.reference import le_names
 
 
@@ -21,7 +21,7 @@ def counter_family(name: str, text: str) -> Metric:
 def add_histogram(
     family: Metric,
     labels: Mapping[str, str],
-    counts: Counts,
+    counts: Counts | RangedCounts,
     exemplars: Sequence[Exemplar | None] = (),
 ) -> None:
     """Add one histogram; unlike the library's own families, with a sum below edges under 0 too.

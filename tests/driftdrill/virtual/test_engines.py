@@ -125,8 +125,13 @@ def both(recording: Path, files: list[Path], tools: Tools, work: Path) -> list[T
     ]
 
 
-SHORT_S = 5400
-"""Promtool takes seconds of processor per virtual hour; longer drills hold nothing else for it."""
+def fired(timelines: Timelines) -> set[str]:
+    firing = [s.labels for s in timelines.samples if s.labels["alertstate"] == "firing"]
+    return {labels["alertname"] for labels in firing}
+
+
+SHORT_S = 6 * 3600
+"""promtool takes ten seconds of processor per virtual day; drills of days are left to the suite."""
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,7 @@ def test_both_engines_tell_the_same_of_every_short_drill_of_the_catalogue(name, 
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
     expected = {expect.alert for expect in find(name).expects}
-    assert expected <= names(fast) <= expected | {allow.alert for allow in find(name).allows}
+    assert expected <= fired(fast) <= expected | {allow.alert for allow in find(name).allows}
     assert fast.faults == exact.faults == ()
     assert fast.notes == ()
     assert fast.rules == exact.rules
@@ -281,6 +286,7 @@ def test_an_alert_that_could_fire_is_no_fault(small, tmp_path, tools):
     )
     found = evaluate(small, file, tools, tmp_path / "work")
     assert found.faults == ()
+    assert found.notes == ("OneSide reads never_there, which nothing here exposes",)
     assert names(found) == {"Absence"}  # before the first scrape
 
 

@@ -8,19 +8,23 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from worlds import SHIFT, TURN, drifting, scenario, steady
+from worlds import FULL, SHIFT, TURN, drifting, scenario, steady
 
 from driftdrill.models import artifact
 from driftdrill.virtual.exposed import families
 from driftdrill.virtual.selectors import everything
 from driftdrill.virtual.service import VirtualService
 from driftdrill.virtual.world import History, simulate
-from simulators.schedule import Ramp
+from simulators.drifts import CategoryShift, CorrelationShift, CovariateShift
+from simulators.faults import FeatureMissing
+from simulators.schedule import ActiveDrift, Ramp
+from simulators.selections import DeclinedStayAway, PriorShift
 from target_service.builds import USUAL
 from target_service.metrics import ModelMetrics
 
 DRILL = scenario(steady(600, 2), drifting(600, 4, SHIFT), coverage=0.7)
 HISTOGRAMS = [("score",), ("feature", "income"), ("feature", "payment_delay"), ("feature", "home")]
+HISTOGRAMS += [("segment", "east"), ("calibration", "expected"), ("calibration", "positives")]
 HISTOGRAMS += [("labelled", "0"), ("labelled", "1"), ("latency", "/predict")]
 
 
@@ -73,7 +77,8 @@ def test_at_every_scrape_the_counts_are_those_of_the_live_service(scrape):
             score = fresh.model.score(row)
             live.observe(row, score)
             if block.labelled[i] and block.due[i] + DRILL.label_delay <= now:
-                live.observe_labels(score, block.outcome[i : i + 1])
+                segment = fresh.model.schema.segment_numbers(row)
+                live.observe_labels(score, block.outcome[i : i + 1], segment)
     for key in (*HISTOGRAMS[:-1], ("feedback", "accepted")):
         place = fresh.positions[key]
         expected = live.state()[place]
@@ -130,16 +135,42 @@ def test_series_are_what_the_service_exposes_at_that_state():
 )
 @pytest.mark.parametrize("key", HISTOGRAMS)
 def test_pools_and_rows_agree_in_every_histogram(drill, key):
-    """A chi-square test of homogeneity, in four stretches of time; z is its normal deviate."""
-    pooled, rows = (
-        np.add.reduceat(increments(*run(drill, drawn), *key), range(0, 480, 120), axis=1)
-        for drawn in (0, math.inf)
-    )
+    assert deviate(*(increments(*run(drill, drawn), *key) for drawn in (0, math.inf))) < 4
+
+
+def deviate(pooled, rows) -> float:
+    """A chi-square test of homogeneity, in four stretches of time, as its normal deviate."""
+    stretches = range(0, pooled.shape[1], pooled.shape[1] // 4)
+    pooled, rows = (np.add.reduceat(counts, stretches, axis=1) for counts in (pooled, rows))
     full = pooled + rows >= 10
     dof = full.sum() - 4
     chi2 = ((pooled - rows) ** 2)[full] / (pooled + rows)[full]
-    z = (chi2.sum() - dof) / math.sqrt(2 * dof)
-    assert z < 4
+    return (chi2.sum() - dof) / math.sqrt(2 * dof)
+
+
+NEW = CategoryShift("channel", "unseen")
+YOUNG = CovariateShift("age", -0.8, where={"channel": ("unseen",)})
+CHANGES = {
+    "others ask": drifting(7200, 3, PriorShift(0.4, where={"region": ("west",)}), SHIFT),
+    "dependence": drifting(7200, 3, CorrelationShift("debt_ratio", "income", -0.9)),
+    "a feedback loop": drifting(7200, 3, DeclinedStayAway(0.1), intensity=Ramp(0, 1)),
+    "what another drift made": replace(
+        drifting(7200, 3, YOUNG),
+        drifts=(ActiveDrift(NEW, Ramp(0.3, 0.3)), ActiveDrift(YOUNG, FULL)),
+    ),
+    "broken data": drifting(7200, 3, SHIFT, FeatureMissing("payment_delay"), intensity=Ramp(1, 0)),
+}
+
+
+@pytest.mark.parametrize("phase", CHANGES.values(), ids=CHANGES)
+def test_pools_and_rows_agree_on_every_kind_of_change(phase):
+    drill = scenario(phase)
+    (fresh, pooled), (_, rows) = (run(drill, drawn) for drawn in (0, math.inf))
+    found = {key: deviate(*(increments(fresh, h, *key) for h in (pooled, rows))) for key in SEEN}
+    assert max(found.values()) < 4.5, found
+
+
+SEEN = [*HISTOGRAMS, ("feature", "age"), ("feature", "debt_ratio"), ("feature", "channel")]
 
 
 @pytest.mark.parametrize("rate", [0.5, 5, 100, 1_000_000], ids=lambda rate: f"{rate:g} a second")
@@ -148,6 +179,7 @@ def test_pools_scatter_as_independent_rows_do_at_any_rate(rate):
     fresh, history = run(scenario(steady(6 * 3600, rate)), 0)
     for key in [("score",), ("feature", "income")]:
         counts = increments(fresh, history, *key)[:-1]
+        counts = counts[counts.any(axis=1)]  # no value is out of range, none is missing
         rows = counts.sum(axis=0)
         expected = counts.mean(axis=1, keepdims=True) * rows / rows.mean()
         dispersion = ((counts - expected) ** 2 / expected).sum() / (counts.size - counts.shape[1])
