@@ -91,7 +91,7 @@ def test_categories_values_and_foreign_tokens_leave_the_series_as_they_were(
     before = series(metrics)
     (row,) = credit_data.schema.decode(credit_data.x[:1])
     client.post("/predict", json={"rows": [row | {"home": category, "age": age}]})
-    token = Tokens(b"a key of the tests", model, version).issue(0.5)
+    token = Tokens(b"a key of the tests", model, version).issue(0.5, 0)
     told = client.post("/feedback", json={"labels": [{"token": token, "outcome": 1}]})
 
     assert told.status_code == 400
