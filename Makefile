@@ -18,7 +18,8 @@ test: setup $(BIN)/.installed-dev  ## Run every check and every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not live" --numprocesses auto --dist worksteal
+	$(BIN)/pytest -m live
 
 up: setup  ## Start everything and choose a drill in Locust's web page
 	$(BIN)/driftdrill up

@@ -21,7 +21,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from simulators.credit import CREDIT
 from target_service.contract import MAX_BATCH, OTHER, Floats
-from target_service.metrics import LATENCY_EDGES, ModelMetrics
+from target_service.http_metrics import LATENCY_EDGES
+from target_service.metrics import ModelMetrics
 from target_service.model import Model
 from target_service.training import train_named
 

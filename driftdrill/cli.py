@@ -17,6 +17,7 @@ from driftdrill import checks
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.init import Own, init
 from driftdrill.mutate import command as mutation
+from driftdrill.overhead.command import overhead
 from driftdrill.probe import probe, refuse_misfits
 from driftdrill.recordings import export_drill, record_drill, record_live_drill
 from driftdrill.report.drawing import draw
@@ -25,10 +26,12 @@ from driftdrill.report.terminal import list_table
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import interruption
 from driftdrill.suite import Way, chosen, run_suite
+from driftdrill.target_checks import examine
 from driftdrill.up import Offer, stay_up
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, catalogue, find, scenario_files
 from scenarios.target import load_target
+from simulators.fleet import MAX_REPLICAS
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
 
@@ -128,6 +131,10 @@ def run(
         str | None,
         typer.Option(help="URL of a Prometheus that watches the target; read, at speed 1."),
     ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_REPLICAS, help="Of the service, where no phase says."),
+    ] = None,
     among: Folder = CATALOGUE,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
@@ -139,11 +146,15 @@ def run(
         raise UsageError("name the scenarios to run, or give a recording to --replay")
     if target is not None and (virtual or recording):
         raise UsageError("--target is a service that runs: only a live drill can ask it")
+    if replicas is not None and (target or recording):
+        raise UsageError("--replicas are of the service that a drill starts itself")
     if prometheus is not None:
         if target is None or rules:
             raise UsageError("--prometheus has rules of its own, and watches a --target")
         speed = 1.0
     scenarios = [find(name, among) for name in names or ()]
+    if replicas is not None:
+        scenarios = [scenario.with_replicas(replicas) for scenario in scenarios]
     asked = load_target(target) if target else None
     files = tuple(rules or (asked.rules if asked else ()) or RULES)
     checks.check_rules(files, speed)
@@ -414,9 +425,19 @@ def init_(
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Fetch and train what is missing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Speak only of what is wrong.")] = False,
+    target: Annotated[
+        str | None, typer.Option(metavar="URL", help="Look at this /metrics of a service instead.")
+    ] = None,
 ) -> int:
-    """Is all that a drill needs here: tools, models, ports?"""
+    """Is all that a drill needs here: tools, models, ports? Or: are a service's metrics sound?"""
+    if target:
+        if fix or quiet:
+            raise UsageError("--target looks at a service, --fix and --quiet at this machine")
+        return PASS if examine(target, RULES, console) else FAIL
     return PASS if checks.doctor(fix, quiet, console) else USAGE
+
+
+app.command(epilog="Examples: `driftdrill overhead`, `driftdrill overhead --virtual`")(overhead)
 
 
 def spread_rules(arguments: Sequence[str]) -> list[str]:

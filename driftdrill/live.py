@@ -123,8 +123,8 @@ def fly(
         Interrupted: A signal arrived.
         PrometheusError: Prometheus did not answer.
     """
-    rig.wait_until_ready()
     _await_generator(generator, interruption)
+    rig.watch()
     prometheus = Prometheus(rig.prometheus_url)
     try:
         ready(rig)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,15 @@ class Scenario:
     def fleet(self) -> Fleet:
         """Which replica of the service runs what, and when; ValueError where that cannot be."""
         return Fleet(self.schedule, self.replicas)
+
+    def with_replicas(self, count: int) -> Scenario:
+        """The scenario on another number of replicas; ValueError where its phases rule that out."""
+        changed = replace(self, replicas=count)
+        try:
+            changed.fleet  # noqa: B018  says whether it can be
+        except ValueError as error:
+            raise ValueError(f"{self.name} on {count} replicas: {error}") from None
+        return changed
 
     @property
     def is_operated(self) -> bool:

@@ -10,10 +10,13 @@ import secrets
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
+
+from starlette.applications import Starlette
 
 from target_service.builds import BUILDS, STANDING_BY, USUAL
 from target_service.contract import RECIPES
-from target_service.model import ArtifactError, load
+from target_service.model import ArtifactError, Model, load
 
 KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
 
@@ -60,6 +63,21 @@ def main() -> None:
         help="for drills: fail this share of the scrapes",
     )
     serving.add_argument("--app-name", default="target-service", help="a label of HTTP metrics")
+    serving.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes that share the port; each is scraped at a port of its own",
+    )
+    serving.add_argument(
+        "--metrics-port",
+        type=int,
+        default=9100,
+        help="of the first of several workers; the others follow",
+    )
+    serving.add_argument(
+        "--without-metrics", action="store_true", help="count nothing: to see what counting costs"
+    )
     serving.set_defaults(run=_serve)
 
     arguments = parser.parse_args()
@@ -92,7 +110,6 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _serve(arguments: argparse.Namespace) -> None:
     model = load(arguments.model)
-    build = BUILDS[arguments.drill_build]
     if arguments.host not in _LOOPBACK:
         logger.warning(
             "listening on %s: whoever reaches it may predict and read the metrics",
@@ -100,45 +117,70 @@ def _serve(arguments: argparse.Namespace) -> None:
         )
 
     import uvicorn
+
+    server: dict[str, Any] = {
+        "host": arguments.host,
+        "port": arguments.port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "off",
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+    }
+    if arguments.workers > 1:
+        uvicorn.run(_share_out(arguments), factory=True, workers=arguments.workers, **server)
+        return
+    app = _app(arguments, model)
+    if arguments.standby:
+        logger.info(STANDING_BY)
+        if not sys.stdin.readline():
+            return  # whoever was to say when is gone
+    uvicorn.run(app, **server)
+
+
+def _share_out(arguments: argparse.Namespace) -> str:
+    """Leave to the workers what they are to serve; what each of them imports."""
+    from target_service.workers import WORKER, Settings, hand_over
+
+    alone = ("standby", "drill_lost_scrapes", "without_metrics")
+    if any(getattr(arguments, name) for name in alone) or arguments.drill_build != USUAL:
+        raise ValueError("--workers serves the sound service alone: no other option of drills")
+    first = arguments.metrics_port
+    ports = tuple(range(first, first + arguments.workers))
+    name, key = arguments.app_name, _token_key()
+    hand_over(Settings(str(arguments.model), name, key, arguments.host, ports))
+    return WORKER
+
+
+def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
     from prometheus_client import CollectorRegistry, ProcessCollector
 
     from target_service.app import create_app
     from target_service.feedback import Tokens
     from target_service.metrics import ModelMetrics
 
+    build = BUILDS[arguments.drill_build]
+    tokens = Tokens(_token_key(), model.name, model.version)
+    if arguments.without_metrics:
+        return create_app(model, None, tokens)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    tokens = Tokens(_token_key(), model.name, model.version)
     if build == BUILDS[USUAL] and not arguments.drill_lost_scrapes:
-        app = create_app(model, ModelMetrics(model, arguments.app_name, registry), tokens)
-    else:
-        from target_service.faulty import create_faulty_app
+        return create_app(model, ModelMetrics(model, arguments.app_name, registry), tokens)
 
-        app = create_faulty_app(
-            model,
-            build,
-            tokens,
-            arguments.app_name,
-            registry,
-            arguments.drill_lost_scrapes,
-            Random(arguments.port),  # noqa: S311  nothing secret; replicas are to differ
-        )
-        logger.warning("for drills: build %s", arguments.drill_build)
-    if arguments.standby:
-        logger.info(STANDING_BY)
-        if not sys.stdin.readline():
-            return  # whoever was to say when is gone
-    uvicorn.run(
-        app,
-        host=arguments.host,
-        port=arguments.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+    from target_service.faulty import create_faulty_app
+
+    logger.warning("for drills: build %s", arguments.drill_build)
+    return create_faulty_app(
+        model,
+        build,
+        tokens,
+        arguments.app_name,
+        registry,
+        arguments.drill_lost_scrapes,
+        Random(arguments.port),  # noqa: S311  nothing secret; replicas are to differ
     )
 
 

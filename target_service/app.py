@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from prometheus_client.exposition import gzip_accepted
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from target_service.body import RequestError, read_json
 from target_service.feedback import TokenError, Tokens
-from target_service.http_metrics import HttpMetrics
+from target_service.http_metrics import CLIENT_CLOSED_REQUEST, KNOWN_RESPONSES
+from target_service.instrument import HttpMiddleware, scrape_endpoint
 from target_service.metrics import ModelMetrics
 from target_service.model import Model
 from target_service.openapi import openapi_document
@@ -31,19 +29,19 @@ from target_service.wire import (
     predict_request,
 )
 
-CLIENT_CLOSED_REQUEST = 499
-"""nginx's status for a client that left before its request was whole; nobody reads the answer."""
 
-
-def create_app(model: Model, metrics: ModelMetrics, tokens: Tokens) -> Starlette:
+def create_app(
+    model: Model, metrics: ModelMetrics | None, tokens: Tokens, *, expose: bool = True
+) -> Starlette:
     """The service of one loaded model.
 
     The model is an argument, so an app that answers at all is ready.
 
     Args:
         model: What scores.
-        metrics: What counts, and answers /metrics.
+        metrics: What counts; None counts nothing, which shows what counting costs.
         tokens: What ties outcomes to predictions.
+        expose: Whether /metrics answers scrapes; not where several workers share the port.
     """
     service = _Service(model, metrics, tokens)
     app = Starlette(
@@ -51,21 +49,23 @@ def create_app(model: Model, metrics: ModelMetrics, tokens: Tokens) -> Starlette
             Route("/predict", service.predict, methods=["POST"]),
             Route("/feedback", service.feedback, methods=["POST"]),
             Route("/healthz", service.healthz),
-            Route("/metrics", service.expose),
             Route("/openapi.json", service.openapi),
         ],
-        middleware=[Middleware(HttpMetrics, metrics=metrics)],
         exception_handlers=dict.fromkeys(
             (RequestError, HTTPException, ClientDisconnect, Exception), _answer_error
         ),
     )
+    if metrics:
+        app.add_middleware(HttpMiddleware, metrics=metrics, responses=KNOWN_RESPONSES)
+    if metrics and expose:
+        app.add_route("/metrics", scrape_endpoint(metrics))
     # A redirect of /predict/ would be one more answer that clients have to handle.
     app.router.redirect_slashes = False
     return app
 
 
 class _Service:
-    def __init__(self, model: Model, metrics: ModelMetrics, tokens: Tokens) -> None:
+    def __init__(self, model: Model, metrics: ModelMetrics | None, tokens: Tokens) -> None:
         self._model = model
         self._metrics = metrics
         self._tokens = tokens
@@ -78,7 +78,8 @@ class _Service:
         body = await read_json(request, self._rows)
         x = self._model.schema.encode_values(map(msgspec.structs.astuple, body.rows))
         scores = self._model.score(x)
-        self._metrics.observe(x, scores)
+        if self._metrics:
+            self._metrics.observe(x, scores)
         issue = self._tokens.issue
         predictions = [Prediction(score, issue(score)) for score in scores.tolist()]
         return _json(Predictions(self._model.name, self._model.version, predictions))
@@ -91,21 +92,13 @@ class _Service:
             )
         except TokenError as error:
             raise RequestError(400, str(error), f"labels[{error.index}].token") from error
-        self._metrics.observe_labels(truths.scores, truths.outcomes, truths.duplicates)
+        if self._metrics:
+            self._metrics.observe_labels(truths.scores, truths.outcomes, truths.duplicates)
         return _json(FeedbackAnswer(len(truths.scores), truths.duplicates))
 
     async def healthz(self, request: Request) -> Response:
         del request
         return _json(Health("ok", self._model.name, self._model.version))
-
-    async def expose(self, request: Request) -> Response:
-        content, content_type = self._metrics.expose(request.headers.get("accept", ""))
-        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
-        if gzip_accepted(request.headers.get("accept-encoding", "")):
-            # The lowest level: it shrinks label text by nine tenths in a fifth of the time.
-            content = gzip.compress(content, compresslevel=1)
-            headers["Content-Encoding"] = "gzip"
-        return Response(content, headers=headers)
 
     async def openapi(self, request: Request) -> Response:
         del request

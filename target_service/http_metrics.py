@@ -1,45 +1,133 @@
-"""HTTP metrics as ASGI middleware: one count and one latency per request."""
+"""HTTP requests as counters: how many, by route and status, and how long they took."""
 
 from __future__ import annotations
 
-from time import perf_counter
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from threading import Lock
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
-from target_service.contract import UNMATCHED
-from target_service.metrics import KNOWN_RESPONSES, ModelMetrics
+from target_service.contract import HTTP_LATENCY, HTTP_REQUESTS, UNMATCHED
+from target_service.counts import Counts
+from target_service.families import add_histogram, counter_family
+
+Responses = Mapping[str, Mapping[str, tuple[int, ...]]]
+"""Per endpoint its methods, and the statuses that each is known to answer.
+
+An endpoint without methods takes any of `METHODS`. `unmatched` is the endpoint of every path that
+no route matches, and the method of every one that a route has not.
+"""
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a client that left before its request was whole; nobody reads the answer."""
+
+_POST = {"POST": (200, 400, 413, 415, 422, CLIENT_CLOSED_REQUEST, 500), UNMATCHED: (405,)}
+_GET = {"GET": (200, 500), "HEAD": (200, 500), UNMATCHED: (405,)}
+
+NO_ROUTE: Responses = {UNMATCHED: {UNMATCHED: (404,)}}
+
+KNOWN_RESPONSES: Responses = {
+    "/predict": _POST,
+    "/feedback": _POST,
+    "/healthz": _GET,
+    "/metrics": _GET,
+    "/openapi.json": _GET,
+    **NO_ROUTE,
+}
+"""What our own service answers.
+
+Its series stand at 0 from the start: Prometheus' increase() does not see the event that makes a
+series appear.
+"""
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Those that a route may take which names none."""
+
+_STATUSES = frozenset({*HTTPStatus, CLIENT_CLOSED_REQUEST})
+
+LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class HttpMetrics:
-    """Counts each request under its route, whose paths here are their own templates.
+class HttpMetrics(Collector):
+    """Requests and latencies of one service, as a Prometheus collector.
 
-    A client chooses its path and its method, so those that no route has share one label value.
+    Needs no HTTP and reads no clock, so a simulation counts with the very code that a service does.
+    Safe to use from several threads. What is counted is bounded: endpoints and methods by the
+    routes, statuses by HTTP.
+
+    Args:
+        app_name: The label of that name; None where something else counts the requests.
+        registry: Where to register, beside other collectors; a registry of its own by default.
+        responses: Whose series stand at 0 from the start.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ModelMetrics) -> None:
-        self._app = app
-        self._metrics = metrics
+    def __init__(
+        self,
+        app_name: str | None,
+        registry: CollectorRegistry | None = None,
+        responses: Responses = NO_ROUTE,
+    ) -> None:
+        self._app_name = app_name
+        self._lock = Lock()
+        self.registry = CollectorRegistry() if registry is None else registry
+        self.know(responses)
+        self.registry.register(self)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer through the app; what it raises goes on to the server, counted as a 500."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = 500
-        began = perf_counter()
+    def know(self, responses: Responses) -> None:
+        """Forget all requests that were counted, and have series for these, at 0."""
+        with self._lock:
+            self._methods = {e: frozenset(known) or METHODS for e, known in responses.items()}
+            self._latency = {endpoint: Counts(LATENCY_EDGES) for endpoint in responses}
+            self._requests: dict[tuple[str, str, int], int] = {
+                (method, endpoint, status): 0
+                for endpoint, methods in responses.items()
+                for method, statuses in methods.items()
+                for status in statuses
+            }
 
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
+    def observe_request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """Count one request to one of the known endpoints."""
+        with self._lock:
+            try:
+                self._requests[method, endpoint, status] += 1
+            except KeyError:
+                self._count_unforeseen(method, endpoint, status)
+            self._latency[endpoint].add(seconds)
 
-        try:
-            await self._app(scope, receive, watch)
-        except BaseException:
-            status = 500
-            raise
-        finally:
-            endpoint = scope["path"] if scope["path"] in KNOWN_RESPONSES else UNMATCHED
-            method = scope["method"] if scope["method"] in KNOWN_RESPONSES[endpoint] else UNMATCHED
-            self._metrics.observe_request(method, endpoint, status, perf_counter() - began)
+    def _count_unforeseen(self, method: str, endpoint: str, status: int) -> None:
+        """A client chooses its method, and may choose a status where a handler lets it."""
+        method = method if method in self._methods[endpoint] else UNMATCHED
+        status = status if status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
+        request = method, endpoint, int(status)
+        self._requests[request] = self._requests.get(request, 0) + 1
+
+    def expose(self, accept: str = "") -> tuple[bytes, str]:
+        """Everything in the registry as an exposition, and its content type.
+
+        Args:
+            accept: An Accept header, which chooses between Prometheus' text and OpenMetrics.
+        """
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    def collect(self) -> Iterable[Metric]:
+        """One consistent state of all series."""
+        with self._lock:
+            return self._http()
+
+    def _http(self) -> list[Metric]:
+        if self._app_name is None:
+            return []
+        app = {"app_name": self._app_name}
+        requests = counter_family(HTTP_REQUESTS, "HTTP requests answered.")
+        for (method, endpoint, status), count in self._requests.items():
+            named = {"method": method, "endpoint": endpoint, "http_status": str(status)}
+            requests.add_sample(HTTP_REQUESTS, app | named, count)
+        latency = Metric(HTTP_LATENCY, "Time from request to the end of its answer.", "histogram")
+        for endpoint, counts in self._latency.items():
+            add_histogram(latency, app | {"endpoint": endpoint}, counts)
+        return [requests, latency]

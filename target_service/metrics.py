@@ -2,64 +2,40 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 
 from target_service.contract import (
     CATEGORY,
     FEATURE,
     FEATURE_MISSING,
     FEEDBACK,
-    HTTP_LATENCY,
-    HTTP_REQUESTS,
     LABELLED_SCORE,
     SCORE,
-    UNMATCHED,
     Floats,
 )
 from target_service.counts import Counts
 from target_service.evidence_counters import bank_counters, evidence_metrics
+from target_service.families import add_histogram, counter_family
+from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
 from target_service.model import Reference
-from target_service.reference import category_names, le_names, reference_metrics
-
-_POST = {"POST": (200, 400, 413, 415, 422, 499, 500), UNMATCHED: (405,)}
-_GET = {"GET": (200, 500), "HEAD": (200, 500), UNMATCHED: (405,)}
-
-KNOWN_RESPONSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "/predict": _POST,
-    "/feedback": _POST,
-    "/healthz": _GET,
-    "/metrics": _GET,
-    "/openapi.json": _GET,
-    UNMATCHED: {UNMATCHED: (404,)},
-}
-"""Every endpoint with its methods and the statuses that each may answer; no other method is named.
-
-Their series stand at 0 from the start: Prometheus' increase() does not see the event that makes a
-series appear. 499 is nginx's status for a client that left before its request was whole.
-"""
-
-LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+from target_service.reference import category_names, reference_metrics
 
 ROWS_ONE_BY_ONE = 16
 """Up to this many rows, plain Python counts faster than numpy's calls per column cost."""
 
 
-class ModelMetrics(Collector):
+class ModelMetrics(HttpMetrics):
     """Every counter of one serving model, and its reference, as a Prometheus collector.
 
-    Needs no HTTP and reads no clock, so a simulation counts with the very code that the service
-    does. Safe to use from several threads.
+    It counts requests as well. Like `HttpMetrics` it needs no HTTP, reads no clock, and may be used
+    from several threads.
 
     Args:
         model: The model that serves.
@@ -75,26 +51,13 @@ class ModelMetrics(Collector):
         self, model: Reference, app_name: str | None, registry: CollectorRegistry | None = None
     ) -> None:
         self._model = model
-        self._app_name = app_name
-        self._lock = Lock()
         self._scores = Counts(model.scores.edges)
         self._features = [Counts(reference.edges) for reference in model.features]
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._feedback = {"accepted": 0, "duplicate": 0}
-        self._latency = {endpoint: Counts(LATENCY_EDGES) for endpoint in KNOWN_RESPONSES}
-        self._requests: defaultdict[tuple[str, str, int], int] = defaultdict(
-            int,
-            {
-                (method, endpoint, status): 0
-                for endpoint, methods in KNOWN_RESPONSES.items()
-                for method, statuses in methods.items()
-                for status in statuses
-            },
-        )
         self._reference = reference_metrics(model)
         self.banks = bank_counters(model)
-        self._registry = CollectorRegistry() if registry is None else registry
-        self._registry.register(self)
+        super().__init__(app_name, registry, KNOWN_RESPONSES)
 
     def observe(self, x: Floats, scores: Floats) -> None:
         """Count n predictions: an (n, d) encoded matrix and the (n,) scores it got."""
@@ -135,12 +98,6 @@ class ModelMetrics(Collector):
                 counts.add_many(scores[outcomes == outcome])
             self._feedback["accepted"] += len(scores)
             self._feedback["duplicate"] += duplicates
-
-    def observe_request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
-        """Count one HTTP request; the caller bounds what `method` and `endpoint` can be."""
-        with self._lock:
-            self._requests[method, endpoint, status] += 1
-            self._latency[endpoint].add(seconds)
 
     def positions(self) -> Mapping[tuple[str, ...], range]:
         """Where in the vector of `state` each thing that is counted stands.
@@ -191,15 +148,6 @@ class ModelMetrics(Collector):
             **{("latency", endpoint): counts for endpoint, counts in self._latency.items()},
         }
 
-    def expose(self, accept: str = "") -> tuple[bytes, str]:
-        """Everything in the registry as an exposition, and its content type.
-
-        Args:
-            accept: An Accept header, which chooses between Prometheus' text and OpenMetrics.
-        """
-        encode, content_type = choose_encoder(accept)
-        return encode(self._registry), content_type
-
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
@@ -212,31 +160,18 @@ class ModelMetrics(Collector):
     def _model_labels(self) -> dict[str, str]:
         return {"model": self._model.name, "version": self._model.version}
 
-    def _http(self) -> list[Metric]:
-        if self._app_name is None:
-            return []
-        app = {"app_name": self._app_name}
-        requests = _counter(HTTP_REQUESTS, "HTTP requests answered.")
-        for (method, endpoint, status), count in self._requests.items():
-            named = {"method": method, "endpoint": endpoint, "http_status": str(status)}
-            requests.add_sample(HTTP_REQUESTS, app | named, count)
-        latency = Metric(HTTP_LATENCY, "Time from request to the end of its answer.", "histogram")
-        for endpoint, counts in self._latency.items():
-            _add_histogram(latency, app | {"endpoint": endpoint}, counts)
-        return [requests, latency]
-
     def _predictions(self) -> list[Metric]:
         labels = self._model_labels
         score = Metric(SCORE, "Scores of predictions.", "histogram")
-        _add_histogram(score, labels, self._scores)
+        add_histogram(score, labels, self._scores)
         numeric = Metric(FEATURE, "Values of numeric features.", "histogram")
-        missing = _counter(FEATURE_MISSING, "Missing values of features.")
-        category = _counter(CATEGORY, "Values of categorical features; unseen ones are other.")
+        missing = counter_family(FEATURE_MISSING, "Missing values of features.")
+        category = counter_family(CATEGORY, "Values of categories; unseen ones are other.")
         for feature, counts in zip(self._model.schema.features, self._features, strict=True):
             named = labels | {"feature": feature.name}
             missing.add_sample(FEATURE_MISSING, named, counts.missing)
             if feature.kind == "numeric":
-                _add_histogram(numeric, named, counts)
+                add_histogram(numeric, named, counts)
             else:
                 names = category_names(feature.categories)
                 for name, count in zip(names, counts.buckets, strict=True):
@@ -247,23 +182,8 @@ class ModelMetrics(Collector):
         labels = self._model_labels
         labelled = Metric(LABELLED_SCORE, "Scores of predictions by what came true.", "histogram")
         for outcome, counts in enumerate(self._labelled):
-            _add_histogram(labelled, labels | {"outcome": str(outcome)}, counts)
-        feedback = _counter(FEEDBACK, "Outcomes told through /feedback.")
+            add_histogram(labelled, labels | {"outcome": str(outcome)}, counts)
+        feedback = counter_family(FEEDBACK, "Outcomes told through /feedback.")
         for result, count in self._feedback.items():
             feedback.add_sample(FEEDBACK, labels | {"result": result}, count)
         return [labelled, feedback]
-
-
-def _counter(name: str, text: str) -> Metric:
-    # The library's name of a counter is the family's, as in OpenMetrics: without the suffix.
-    return Metric(name.removesuffix("_total"), text, "counter")
-
-
-def _add_histogram(family: Metric, labels: Mapping[str, str], counts: Counts) -> None:
-    """Add one histogram; unlike the library's own families, with a sum below edges under 0 too."""
-    cumulative = 0
-    for le, count in zip(le_names(counts.edges), counts.buckets, strict=True):
-        cumulative += count
-        family.add_sample(f"{family.name}_bucket", {**labels, "le": le}, cumulative)
-    family.add_sample(f"{family.name}_count", dict(labels), cumulative)
-    family.add_sample(f"{family.name}_sum", dict(labels), counts.total)

@@ -99,7 +99,7 @@ class Attached:
         self._stack.callback(self.receiver.close)
         self.versions = {"prometheus": version, "alertmanager": self.receiver.version()}
 
-    def wait_until_ready(self) -> None:
+    def watch(self) -> None:
         """Nothing: what runs already is ready."""
 
     def conduct(self, clock: Clock) -> None:

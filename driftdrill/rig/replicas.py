@@ -22,7 +22,6 @@ from driftdrill.rig.configs import write_targets
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.process import Process
 from simulators.fleet import Fleet, Life
-from simulators.schedule import Phase, Ramp, Schedule
 from target_service.builds import USUAL
 
 DISCOVERY_S = 12.0
@@ -46,11 +45,6 @@ class Service:
     artifacts: Mapping[str, Path]
     fleet: Fleet
     lost_scrapes: float = 0.0
-
-
-def single(artifact: Path) -> Service:
-    """One replica of the usual build."""
-    return Service({USUAL: artifact}, Fleet(Schedule((Phase("always", 1.0, Ramp(0.0, 0.0)),))))
 
 
 class Start(Protocol):

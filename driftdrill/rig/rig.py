@@ -97,9 +97,7 @@ class Rig:
         self._stack.close()
 
     def start(self, served: Service | Target) -> None:
-        """Start everything but Locust; the service only where it is ours.
-
-        What Prometheus needs to work with the others takes seconds more: see `wait_until_ready`.
+        """Start everything but Locust and Prometheus; the service only where it is ours.
 
         Args:
             served: What our replicas are to be, or a service that runs elsewhere.
@@ -112,6 +110,7 @@ class Rig:
         prometheus, alertmanager = (
             self._stack.enter_context(lease_port(port)) for port in (9090, 9093)
         )
+        self._prometheus = prometheus.address
         self.prometheus_url = f"http://{prometheus.address}"
         self.alertmanager_url = f"http://{alertmanager.address}"
         self.receiver = self._stack.enter_context(NotificationReceiver())
@@ -129,16 +128,18 @@ class Rig:
             self._start_replicas(served)
         self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
-        self._serve_tool(self._tools.prometheus, self._prometheus_flags(prometheus.address))
-        self._wait(readiness.answers(f"{self.prometheus_url}/-/ready"))
 
-    def wait_until_ready(self) -> None:
-        """Wait until Prometheus scrapes the service, evaluates the rules and knows Alertmanager.
+    def watch(self) -> None:
+        """Start Prometheus; return when it scrapes, evaluates every rule and knows Alertmanager.
+
+        From here on a service without traffic is on its way to an alert.
 
         Raises:
             RigError: A server died or was not ready in time.
             Interrupted: A signal arrived meanwhile.
         """
+        self._serve_tool(self._tools.prometheus, self._prometheus_flags(self._prometheus))
+        self._wait(readiness.answers(f"{self.prometheus_url}/-/ready"))
         self._wait(readiness.scrapes_target(self.prometheus_url))
         address = self.alertmanager_url.removeprefix("http://")
         self._wait(readiness.knows_alertmanager(self.prometheus_url, address))

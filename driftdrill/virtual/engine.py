@@ -12,7 +12,7 @@ from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
 from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.reach import unreachable
+from driftdrill.virtual.reach import unexposed, unreachable
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import metrics_file, read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
@@ -71,6 +71,7 @@ def evaluate(
                 fast = [query for query in queries if query.rule.name not in names]
                 samples = blocks_engine.evaluate(fast, prometheus, span)
             faults = unreachable(alerts, inliner, prometheus, span)
+            unknown = unexposed(alerts, prometheus)
             drawn = statistics(alerts, inlined, prometheus, span)
     if exact:
         needed = needed_by(groups, {alert.place for alert in exact})
@@ -82,4 +83,4 @@ def evaluate(
         for alert in exact
         if alert.query is None and engine == "blocks"
     ]
-    return Timelines(samples, as_loaded(groups), tuple(notes), faults, drawn)
+    return Timelines(samples, as_loaded(groups), (*notes, *unknown), faults, drawn)

@@ -12,6 +12,7 @@ from driftdrill.virtual.queries import Inlined, as_curves, at_some_evaluations
 from driftdrill.virtual.recorders import CannotInlineError
 from driftdrill.virtual.rules import words
 from driftdrill.virtual.timelines import EngineError, Span
+from target_service.contract import METRICS
 
 _PROBES, _POINTS = 4, 240
 _ABSENCE = {"absent", "absent_over_time"}
@@ -30,6 +31,23 @@ def unreachable(
         f"rule {alert.rule.name} of {alert.group.file} can never fire here: {reason}"
         for alert, reason in zip(alerts, found, strict=True)
         if reason is not None
+    )
+
+
+def unexposed(alerts: Sequence[AlertQuery], prometheus: Prometheus) -> tuple[str, ...]:
+    """A sentence for each metric that an alert reads, that is no service's of ours, and not there.
+
+    One side of an `or` can be misspelled while the other one answers. A metric that our services
+    do expose may be missing for a reason: a model without categories counts none.
+    """
+    exposed = {*METRICS, *prometheus.get("label/__name__/values"), NOTHING}
+    return tuple(
+        f"{alert.rule.name} reads {name}, which nothing here exposes"
+        for alert in alerts
+        for name in dict.fromkeys(
+            selector.partition("{")[0] for selector in scraped_selectors(alert.query or "vector(1)")
+        )
+        if name not in exposed
     )
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from target_service.builds import BUILDS, USUAL, Build
 from target_service.contract import Floats
 from target_service.flaws import flawed, metrics_class
-from target_service.metrics import LATENCY_EDGES, ModelMetrics
+from target_service.http_metrics import LATENCY_EDGES
+from target_service.metrics import ModelMetrics
 from target_service.model import Model, bucket_numbers, load
 
 APP_NAME = "target-service"

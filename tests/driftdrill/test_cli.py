@@ -61,6 +61,15 @@ def test_an_unknown_scenario_is_answered_with_the_known_ones(drill):
     assert "covariate-sudden, " in said
 
 
+def test_a_number_of_replicas_must_suit_the_scenario(drill):
+    code, _, said = drill("run", "rolling-restart", "--virtual", "--replicas", "1")
+    assert code == USAGE
+    assert "rolling-restart on 1 replicas: phase patching: expected 2 replicas or more" in said
+    code, _, said = drill("run", "steady", "--replicas", "11")
+    assert code == USAGE
+    assert "Invalid value for '--replicas'" in said
+
+
 @pytest.mark.parametrize("speed", ["0", "-60", "nan", "inf", "fast"])
 def test_a_speed_must_be_one(drill, speed):
     code, _, said = drill("run", "steady", "--speed", speed)

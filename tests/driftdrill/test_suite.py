@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
+from scenarios.spec import catalogue
+
 SCENARIO = """\
 name: {name}
 summary: Nothing happens.
@@ -81,6 +83,14 @@ def test_every_drill_is_in_the_table_and_in_one_junit_file_and_the_worst_decides
     assert "1 passed, 1 failed, 1 inconclusive" in said
     assert suites(tmp_path / "junit.xml") == {"good": (0, 0), "noisy": (1, 0), "short": (0, 1)}
     assert (tmp_path / "results" / "good" / "report.html").exists()
+
+
+def test_every_drill_of_the_catalogue_passes_virtually(tmp_path):
+    command = [sys.executable, "-m", "driftdrill", "suite", "--virtual", "--out", "results"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = suites(tmp_path / "results" / "junit.xml")
+    assert found == {scenario.name: (0, 0) for scenario in catalogue()}
 
 
 def test_ctrl_c_keeps_what_was_done_and_leaves_nothing_running(suite, tmp_path):

@@ -219,3 +219,12 @@ def test_every_summary_is_two_sentences_at_most():
     for scenario in catalogue():
         sentences = scenario.summary.count(". ") + scenario.summary.count("? ") + 1
         assert sentences <= 2, scenario.name
+
+
+def test_flights_follow_the_reference_in_their_order():
+    dataset = load_dataset(DATA / "flights.npz")
+    first = sum(map(len, RECIPES["flights"].split(dataset)))
+    sent = everything("real-flights")
+    np.testing.assert_array_equal(sent.x, dataset.x[first : first + len(sent.x)])
+    weeks = (dataset.time[first + len(sent.x)] - dataset.time[first]) / (7 * 86_400)
+    assert weeks == pytest.approx(18, abs=0.2)

@@ -14,7 +14,8 @@ from target_service.app import create_app
 from target_service.body import MAX_BODY
 from target_service.contract import Dataset
 from target_service.feedback import Tokens
-from target_service.metrics import KNOWN_RESPONSES, ModelMetrics
+from target_service.http_metrics import KNOWN_RESPONSES
+from target_service.metrics import ModelMetrics
 from target_service.model import Model
 
 JSON = {"content-type": "application/json"}

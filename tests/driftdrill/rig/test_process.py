@@ -43,6 +43,29 @@ def test_a_process_is_stopped_by_sigterm(log: Path) -> None:
     assert "sleeper was killed by SIGTERM" in process.describe_exit()
 
 
+def test_a_gated_process_goes_on_when_it_is_released(log: Path) -> None:
+    script = "echo waiting; read line; echo released; exec sleep 300"
+    process = Process("standby", ["sh", "-c", script], log=log, gated=True)
+    assert first_line(log) == "waiting"
+    assert not process.said("released")
+    process.release()
+    deadline = time.monotonic() + 20
+    while not process.said("released"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.stop()
+    assert not process.alive
+
+
+def test_a_gated_process_that_is_never_released_is_stopped_as_any_other(log: Path) -> None:
+    script = "echo waiting; read line && echo released"
+    process = Process("standby", ["sh", "-c", script], log=log, gated=True)
+    first_line(log)
+    process.stop()
+    assert not process.alive
+    assert not process.said("released")
+
+
 def test_one_that_ignores_sigterm_is_killed(log: Path) -> None:
     process = Process("stubborn", [sys.executable, "-c", STUBBORN], log=log)
     assert first_line(log) == "ready"

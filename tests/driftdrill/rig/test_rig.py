@@ -17,16 +17,19 @@ from driftdrill.rig import PROJECT, replicas
 from driftdrill.rig.configs import HEARTBEAT
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
-from driftdrill.rig.replicas import Service, single
+from driftdrill.rig.replicas import Service
 from driftdrill.rig.rig import Rig
 from driftdrill.rig.tools import Tools
-from simulators.fleet import Life
+from simulators.fleet import Fleet, Life
+from simulators.schedule import Phase, Ramp, Schedule
+from target_service.builds import USUAL
 
 Ends = Callable[[int], bool]
 
 SPEED = 60
 SHIPPED = tuple(sorted((PROJECT / "prometheus/rules").glob("*.yml")))
-SERVICE_RUN = single(Path("no-model-is-needed"))
+ONE = Fleet(Schedule((Phase("always", 1.0, Ramp(0.0, 0.0)),)))
+SERVICE_RUN = Service({USUAL: Path("no-model-is-needed")}, ONE)
 
 SERVICE = """
 import http.server, sys
@@ -64,7 +67,7 @@ def _stand_in_service(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(out: Path, tools: Tools, *rules: Path) -> Iterator[Rig]:
     with Rig(out, SPEED, tools, rules or SHIPPED, Interruption()) as running:
         running.start(SERVICE_RUN)
-        running.wait_until_ready()
+        running.watch()
         yield running
 
 
@@ -162,13 +165,16 @@ import sys, time
 from pathlib import Path, PosixPath
 from driftdrill.rig import replicas, rig
 from driftdrill.rig.interrupts import interruption
+from simulators.fleet import Fleet
+from simulators.schedule import Phase, Ramp, Schedule
 from driftdrill.rig.tools import Tool, Tools
 replicas.service_command = lambda service, life, address: [
     sys.executable, "-c", {SERVICE!r}, address.rpartition(":")[2]
 ]
 with interruption() as found, rig.Rig(Path({str(out)!r}), 60, {tools!r}, (), found) as running:
-    running.start(replicas.single(Path("none")))
-    running.wait_until_ready()
+    one = Fleet(Schedule((Phase("always", 1.0, Ramp(0.0, 0.0)),)))
+    running.start(replicas.Service({{"usual": Path("none")}}, one))
+    running.watch()
     print("started", flush=True)
     while True:
         found.check()

@@ -11,6 +11,7 @@ from driftdrill.promapi import PrometheusError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import find_tools
 from driftdrill.virtual import gotext, store
+from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.recording import (
     START,
     Recording,
@@ -19,7 +20,7 @@ from driftdrill.virtual.recording import (
     write_recording,
 )
 from driftdrill.virtual.remote_write import push
-from driftdrill.virtual.samples import Family
+from driftdrill.virtual.samples import STALE, Family
 from driftdrill.virtual.store import Store
 from scenarios.spec import find
 
@@ -58,6 +59,19 @@ def test_arrays_become_the_same_text(tmp_path):
     assert text == arrays
     assert text.startswith(b'# TYPE requests counter\nrequests_total{code="200"} 0 1684868407.5\n')
     assert text.endswith(b"# EOF\n")
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_where_a_series_ended_is_kept_to_the_bit(portable, tmp_path):
+    values = np.array([1.0, STALE, 3.0, STALE])
+    about = Recording("steady", 0, 60.0, 15.0)
+    family = Family("up", "gauge", [('up{job="a"}', START + 7.5 + 15 * np.arange(4), values)])
+    write_recording(tmp_path / "r", about, find("steady"), [family], portable)
+    ((_, times, found),) = recorded_series(tmp_path / "r")
+    assert len(times) == 4
+    assert found.tobytes() == values.tobytes()
+    ((_, samples),) = read_series(metrics_file(tmp_path / "r"))
+    assert [value for _, value in samples] == ["1", "stale", "3", "stale"]
 
 
 @pytest.mark.parametrize("longest_open", [0.0, store.OPEN_S])

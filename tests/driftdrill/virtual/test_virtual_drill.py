@@ -17,7 +17,7 @@ from driftdrill.rig.errors import UsageError
 from driftdrill.rig.tools import Tools, find_tools
 from driftdrill.virtual.engine import EngineName
 from driftdrill.virtual.recording import read_recording, recorded_scenario
-from scenarios.spec import catalogue, find
+from scenarios.spec import find
 
 QUIET = Console(quiet=True)
 SCORE_RULES = tuple(path for path in RULES if path.stem == "score_drift")
@@ -55,12 +55,11 @@ def deaf(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", [scenario.name for scenario in catalogue()])
-def test_every_drill_of_the_catalogue_passes_virtually(name, tmp_path):
-    verdict = run(name, tmp_path / "out", engine="blocks")
+def test_a_virtual_drill_has_no_clock_and_nobody_to_notify(tmp_path):
+    verdict = run("covariate-sudden", tmp_path / "out", engine="blocks")
     assert (verdict.outcome, verdict.reasons) == ("pass", ())
     assert (verdict.mode, verdict.speed) == ("virtual", 0.0)
-    assert {alert.notified_at for alert in verdict.alerts} <= {None}
+    assert {alert.notified_at for alert in verdict.alerts} == {None}
 
 
 def test_equal_seeds_give_equal_bytes_and_other_seeds_others(tmp_path):

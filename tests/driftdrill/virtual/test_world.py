@@ -8,14 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from worlds import SHIFT, TURN, drifting, scenario, steady
+from worlds import FULL, SHIFT, TURN, drifting, scenario, steady
 
 from driftdrill.models import artifact
 from driftdrill.virtual.exposed import families
 from driftdrill.virtual.selectors import everything
 from driftdrill.virtual.service import VirtualService
 from driftdrill.virtual.world import History, simulate
-from simulators.schedule import Ramp
+from simulators.drifts import CategoryShift, CorrelationShift, CovariateShift
+from simulators.faults import FeatureMissing
+from simulators.schedule import ActiveDrift, Ramp
+from simulators.selections import DeclinedStayAway, PriorShift
 from target_service.builds import USUAL
 from target_service.metrics import ModelMetrics
 
@@ -130,16 +133,42 @@ def test_series_are_what_the_service_exposes_at_that_state():
 )
 @pytest.mark.parametrize("key", HISTOGRAMS)
 def test_pools_and_rows_agree_in_every_histogram(drill, key):
-    """A chi-square test of homogeneity, in four stretches of time; z is its normal deviate."""
-    pooled, rows = (
-        np.add.reduceat(increments(*run(drill, drawn), *key), range(0, 480, 120), axis=1)
-        for drawn in (0, math.inf)
-    )
+    assert deviate(*(increments(*run(drill, drawn), *key) for drawn in (0, math.inf))) < 4
+
+
+def deviate(pooled, rows) -> float:
+    """A chi-square test of homogeneity, in four stretches of time, as its normal deviate."""
+    stretches = range(0, pooled.shape[1], pooled.shape[1] // 4)
+    pooled, rows = (np.add.reduceat(counts, stretches, axis=1) for counts in (pooled, rows))
     full = pooled + rows >= 10
     dof = full.sum() - 4
     chi2 = ((pooled - rows) ** 2)[full] / (pooled + rows)[full]
-    z = (chi2.sum() - dof) / math.sqrt(2 * dof)
-    assert z < 4
+    return (chi2.sum() - dof) / math.sqrt(2 * dof)
+
+
+NEW = CategoryShift("channel", "unseen")
+YOUNG = CovariateShift("age", -0.8, where={"channel": ("unseen",)})
+CHANGES = {
+    "others ask": drifting(7200, 3, PriorShift(0.4, where={"region": ("west",)}), SHIFT),
+    "dependence": drifting(7200, 3, CorrelationShift("debt_ratio", "income", -0.9)),
+    "a feedback loop": drifting(7200, 3, DeclinedStayAway(0.1), intensity=Ramp(0, 1)),
+    "what another drift made": replace(
+        drifting(7200, 3, YOUNG),
+        drifts=(ActiveDrift(NEW, Ramp(0.3, 0.3)), ActiveDrift(YOUNG, FULL)),
+    ),
+    "broken data": drifting(7200, 3, SHIFT, FeatureMissing("payment_delay"), intensity=Ramp(1, 0)),
+}
+
+
+@pytest.mark.parametrize("phase", CHANGES.values(), ids=CHANGES)
+def test_pools_and_rows_agree_on_every_kind_of_change(phase):
+    drill = scenario(phase)
+    (fresh, pooled), (_, rows) = (run(drill, drawn) for drawn in (0, math.inf))
+    found = {key: deviate(*(increments(fresh, h, *key) for h in (pooled, rows))) for key in SEEN}
+    assert max(found.values()) < 4.5, found
+
+
+SEEN = [*HISTOGRAMS, ("feature", "age"), ("feature", "debt_ratio"), ("feature", "channel")]
 
 
 @pytest.mark.parametrize("rate", [0.5, 5, 100, 1_000_000], ids=lambda rate: f"{rate:g} a second")

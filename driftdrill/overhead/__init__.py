@@ -1,0 +1,1 @@
+"""What monitoring costs, and whether the cost grows with traffic."""

@@ -1,0 +1,139 @@
+"""A Prometheus of our own that scrapes one target, and says what that costs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+import yaml
+
+from driftdrill.promapi import Prometheus
+from driftdrill.rig import readiness
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.ports import lease_port
+from driftdrill.rig.process import Process
+from driftdrill.rig.scrape import scrape_address, scrape_settings
+from driftdrill.rig.tools import Tool
+from scenarios.target import Target
+
+SCRAPE_INTERVAL_S = 0.25
+"""Real seconds: many samples in a short step."""
+
+_START_LIMIT_S = 30.0
+
+
+class Bench:
+    """Prometheus, started; a context manager.
+
+    Args:
+        target: What to scrape.
+        tool: Prometheus.
+        folder: For its configuration, data and log.
+        interruption: Ends the wait for it.
+    """
+
+    def __init__(
+        self, target: Target, tool: Tool, folder: Path, interruption: Interruption
+    ) -> None:
+        folder.mkdir(parents=True)
+        self._data = folder.resolve() / "data"
+        self._stack = ExitStack()
+        self._lease = self._stack.enter_context(lease_port(9090))
+        secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
+        config = folder.resolve() / "prometheus.yml"
+        config.write_text(yaml.safe_dump(_config(target, secrets)))
+        flags = [
+            f"--config.file={config}",
+            f"--storage.tsdb.path={self._data}",
+            f"--web.listen-address={self._lease.address}",
+            "--web.enable-admin-api",
+            "--log.level=warn",
+        ]
+        self.prometheus = Prometheus(f"http://{self._lease.address}", timeout=60.0)
+        self._process = Process(
+            tool.name, [str(tool.path), *flags], cwd=tool.cwd, log=folder / "prometheus.log"
+        )
+        self._interruption = interruption
+
+    def __enter__(self) -> Self:
+        try:
+            ready = readiness.answers(f"{self.prometheus.url}/-/ready")
+            readiness.wait([self._process], ready, _START_LIMIT_S, self._interruption)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.stop()
+        self.prometheus.close()
+        self._stack.close()
+
+    def head_series(self) -> float:
+        """The series in its head, as it counts them itself."""
+        return self.prometheus.counter("prometheus_tsdb_head_series")
+
+    def wal_bytes(self) -> int:
+        """The size of its write-ahead log."""
+        return _size(self._data / "wal")
+
+    def chunk_bytes(self) -> int:
+        """The size of all samples so far, as `chunk_bytes` below says."""
+        return chunk_bytes(self.prometheus, self._data)
+
+    def scrapes(self, start: float, end: float) -> tuple[float, ...]:
+        """The duration of each scrape in (start, end], unix seconds."""
+        found = self.prometheus.samples("scrape_duration_seconds", start, end)
+        return tuple(value for series in found for _, value in series.samples)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is scraped meanwhile."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+
+def chunk_bytes(prometheus: Prometheus, data: Path) -> int:
+    """The size of all samples of a Prometheus, compressed as they are in blocks on disk.
+
+    Args:
+        prometheus: With its admin API on.
+        data: Its folder.
+    """
+    name = prometheus.post("admin/tsdb/snapshot")["name"]
+    snapshot = data / "snapshots" / str(name)
+    size = sum(_size(chunks) for chunks in snapshot.glob("*/chunks"))
+    shutil.rmtree(snapshot)
+    return size
+
+
+def _config(target: Target, secrets: Path) -> dict[str, object]:
+    interval = f"{SCRAPE_INTERVAL_S * 1000:.0f}ms"
+    job = {
+        "job_name": "overhead",
+        "static_configs": [{"targets": [scrape_address(target)]}],
+        **scrape_settings(target, secrets),
+    }
+    return {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval},
+        "scrape_configs": [job],
+    }
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

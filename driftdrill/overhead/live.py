@@ -1,0 +1,131 @@
+"""The study on real servers: traffic in steps, and what monitoring costs at each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from driftdrill.models import artifact
+from driftdrill.overhead.bench import Bench
+from driftdrill.overhead.claims import Step
+from driftdrill.overhead.meter import Meter, Taken
+from driftdrill.overhead.queries import REACH_S, queries_of, query_seconds
+from driftdrill.overhead.seen import Seen
+from driftdrill.overhead.subject import (
+    MODEL,
+    Subject,
+    foreign_subject,
+    own_command,
+    own_subject,
+)
+from driftdrill.probe import probe
+from driftdrill.rig import readiness
+from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.ports import lease_port
+from driftdrill.rig.process import Process
+from driftdrill.rig.tools import Tools
+from scenarios.target import Target
+
+BASE_RATE = 10.0
+"""Requests/s at factor 1."""
+
+_WARM_UP_S = 3.0
+_QUERY_ROUNDS = 7
+_START_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure.
+
+    Attributes:
+        factors: Multiples of `BASE_RATE`, ascending.
+        step_s: Seconds of traffic per step.
+        out: Folder for configuration, data and logs.
+    """
+
+    factors: Sequence[float]
+    step_s: float
+    out: Path
+    tools: Tools
+    interruption: Interruption
+    show: Callable[[str], None]
+
+
+def study_own(plan: Plan) -> Seen:
+    """Measure our own service, and beside it the same without metrics.
+
+    Raises:
+        RigError: A server died or was not ready in time.
+        PrometheusError: Prometheus did not answer.
+        Interrupted: A signal arrived.
+    """
+    model = artifact(MODEL)
+    with ExitStack() as stack:
+        url, process = _serve(plan, stack, model, "service", metrics=True)
+        plain_url, plain = _serve(plan, stack, model, "service-without-metrics", metrics=False)
+        return _measure(plan, own_subject(url, process, plain_url, plain))
+
+
+def study_foreign(plan: Plan, target: Target) -> Seen:
+    """Measure a service that runs already.
+
+    Raises what `study_own` does, and UsageError where the target's file does not fit it.
+    """
+    for _ in probe(target):
+        pass
+    return _measure(plan, foreign_subject(target))
+
+
+def _serve(
+    plan: Plan, stack: ExitStack, model: Path, name: str, *, metrics: bool
+) -> tuple[str, Process]:
+    port = stack.enter_context(lease_port(8000))
+    command = own_command(model, port.port, metrics=metrics)
+    process = Process(name, command, log=plan.out / f"{name}.log")
+    stack.callback(process.stop)
+    url = f"http://{port.address}"
+    ready = readiness.answers(f"{url}/healthz")
+    readiness.wait([process], ready, _START_LIMIT_S, plan.interruption)
+    return url, process
+
+
+def _measure(plan: Plan, subject: Subject) -> Seen:
+    folder = plan.out / "prometheus"
+    with (
+        subject.client() as client,
+        Bench(subject.target, plan.tools.prometheus, folder, plan.interruption) as bench,
+    ):
+        # Caches fill, and whatever is counted for the first time gets its series.
+        for load in (subject.load, subject.plain):
+            if load:
+                load.send(BASE_RATE * plan.factors[0], _WARM_UP_S)
+        meter = Meter(subject, bench, client, plan.out, plan.interruption)
+        taken = []
+        for factor in plan.factors:
+            plan.show(f"{factor:g} times the traffic: {factor * BASE_RATE:g} requests/s")
+            taken.append(meter.step(factor, factor * BASE_RATE, plan.step_s))
+        plan.show("asking what dashboards and alerts ask")
+        queries = queries_of(taken[0].exposition, plan.tools.promtool, plan.out)
+        steps = _with_query_times(plan, taken, queries, bench)
+        return Seen(subject.name, steps, taken[0].exposition, taken[-1].exposition)
+
+
+def _with_query_times(
+    plan: Plan, taken: Sequence[Taken], queries: Sequence[str], bench: Bench
+) -> tuple[Step, ...]:
+    """The steps with the time that the queries take over each of them, turn by turn."""
+    times: list[list[float]] = [[] for _ in taken]
+    for _ in range(_QUERY_ROUNDS):
+        plan.interruption.check()
+        for one, found in zip(taken, times, strict=True):
+            start = one.start + REACH_S
+            found.append(query_seconds(bench.prometheus, queries, start, one.end))
+    return tuple(
+        replace(one.step, costs={**one.step.costs, "query_seconds": tuple(found)})
+        for one, found in zip(taken, times, strict=True)
+    )

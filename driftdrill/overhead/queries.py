@@ -1,0 +1,81 @@
+"""What dashboards and alerts ask of a service's series."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from driftdrill.drill import RULES
+from driftdrill.exposition import Exposition
+from driftdrill.overhead.timing import least_of
+from driftdrill.promapi import Prometheus
+from driftdrill.rig.configs import write_rules
+from driftdrill.rig.tools import Tool
+from driftdrill.virtual.blocks_engine import alert_queries
+from driftdrill.virtual.inline import Inliner
+from driftdrill.virtual.recorders import Recorders
+from driftdrill.virtual.rules import load_groups
+from target_service.contract import METRICS
+
+SPEED = 600.0
+"""At which the rules are asked: their longest windows, an hour, become 6 s."""
+
+REACH_S = 6.0
+"""How far back they look."""
+
+_EVALUATION_S = 60.0
+_POINTS = 20
+
+
+def queries_of(exposition: Exposition, promtool: Tool, folder: Path) -> tuple[str, ...]:
+    """The questions to time: the shipped alerts where the service has their metrics, else its own.
+
+    Args:
+        exposition: What the service exposes.
+        promtool: Checks the rules.
+        folder: For their scaled copies.
+    """
+    names = {name for name, _ in exposition.series}
+    if names >= METRICS.keys():
+        return alerts_on_raw_series(promtool, folder)
+    return family_queries(exposition)
+
+
+def alerts_on_raw_series(promtool: Tool, folder: Path, speed: float = SPEED) -> tuple[str, ...]:
+    """Every shipped alert, with what it reads from recording rules put in its place."""
+    write_rules(RULES, speed, folder / "rules", promtool)
+    files = sorted((folder / "rules").glob("*.yml"))
+    groups = load_groups(files, _EVALUATION_S / speed, promtool)
+    found = alert_queries(groups, Inliner(Recorders(groups, 0)))
+    return tuple(alert.query for alert in found if alert.query is not None)
+
+
+def family_queries(exposition: Exposition) -> tuple[str, ...]:
+    """What dashboards ask of any service: rates, 95th percentiles, and levels of gauges."""
+    window = f"{REACH_S:g}s"
+    found = []
+    for family in exposition.families:
+        name = family.name
+        if family.type == "counter":
+            found.append(f"sum(rate({name}_total[{window}]))")
+        elif family.type == "histogram":
+            buckets = f"sum by (le) (rate({name}_bucket[{window}]))"
+            found.append(f"histogram_quantile(0.95, {buckets})")
+        elif family.type == "gauge":
+            found.append(f"max({name})")
+    return tuple(found)
+
+
+def query_seconds(
+    prometheus: Prometheus, queries: Sequence[str], start: float, end: float
+) -> float:
+    """How long all of the queries take, one after the other, over [start, end], unix seconds."""
+
+    def ask(query: str) -> float:
+        began = time.perf_counter()
+        prometheus.curves(query, start, end, (end - start) / _POINTS)
+        return time.perf_counter() - began
+
+    return sum(least_of(partial(ask, query)) for query in queries)
