@@ -59,7 +59,7 @@ def build_flights() -> Dataset:
     }
     order = np.argsort(departure, kind="stable")
     return Dataset(
-        schema=Schema(tuple(columns)),
+        schema=Schema(tuple(columns), segment="origin"),
         x=np.column_stack(list(columns.values()))[order],
         outcome=(table.arr_delay.to_numpy() > LATE_MINUTES).astype(np.uint8)[order],
         time=departure.astype(np.int64)[order],

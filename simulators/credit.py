@@ -35,5 +35,6 @@ CREDIT = SyntheticPopulation(
     intercept=-1.9,
     correlations=(("income", "loan_amount", 0.5), ("age", "employment_years", 0.6)),
     nullable=frozenset({"employment_years", "payment_delay"}),
+    segment="region",
 )
 """About one applicant in five defaults."""

@@ -116,6 +116,7 @@ class SyntheticPopulation:
 
     Attributes:
         correlations: Pairs of numeric features with the correlation of their normal scores.
+        segment: The categorical feature that divides the population.
     """
 
     numeric: tuple[Numeric, ...]
@@ -123,6 +124,7 @@ class SyntheticPopulation:
     intercept: float
     correlations: tuple[tuple[str, str, float], ...] = ()
     nullable: frozenset[str] = frozenset()
+    segment: str | None = None
 
     in_order = False
 
@@ -133,7 +135,8 @@ class SyntheticPopulation:
             tuple(Feature(n.name, nullable=n.name in self.nullable) for n in self.numeric)
             + tuple(
                 Feature(c.name, tuple(name for name, _, _ in c.shares)) for c in self.categories
-            )
+            ),
+            segment=self.segment,
         )
 
     def draw(self, rng: np.random.Generator, count: int, first: int | None = None) -> Rows:

@@ -81,7 +81,11 @@ class _Service:
         if self._metrics:
             self._metrics.observe(x, scores)
         issue = self._tokens.issue
-        predictions = [Prediction(score, issue(score)) for score in scores.tolist()]
+        segments = self._model.schema.segment_numbers(x).tolist()
+        predictions = [
+            Prediction(score, issue(score, segment))
+            for score, segment in zip(scores.tolist(), segments, strict=True)
+        ]
         return _json(Predictions(self._model.name, self._model.version, predictions))
 
     async def feedback(self, request: Request) -> Response:
@@ -93,7 +97,9 @@ class _Service:
         except TokenError as error:
             raise RequestError(400, str(error), f"labels[{error.index}].token") from error
         if self._metrics:
-            self._metrics.observe_labels(truths.scores, truths.outcomes, truths.duplicates)
+            self._metrics.observe_labels(
+                truths.scores, truths.outcomes, truths.segments, truths.duplicates
+            )
         return _json(FeedbackAnswer(len(truths.scores), truths.duplicates))
 
     async def healthz(self, request: Request) -> Response:

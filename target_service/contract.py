@@ -30,11 +30,20 @@ CATEGORY = "model_category_total"
 LABELLED_SCORE = "model_labelled_score"
 LABELLED_WEIGHT = "model_labelled_weight"
 FEEDBACK = "model_feedback_total"
+SCORE_SQUARES = "model_score_squares_total"
+FEATURE_OUT_OF_RANGE = "model_feature_out_of_range_total"
+SEGMENT_SCORE = "model_segment_score"
+CALIBRATION_OUTCOMES = "model_calibration_outcomes_total"
+CALIBRATION_POSITIVES = "model_calibration_positives_total"
+CALIBRATION_EXPECTED = "model_calibration_expected_total"
 
 # Each distribution exposes its reference beside it: `<name>_reference_mass{le,lower}`, …
 REFERENCE_MASS = "_reference_mass"
 REFERENCE_CDF = "_reference_cdf"
 REFERENCE_SAMPLES = "_reference_samples"
+REFERENCE_SD = "_reference_sd"
+REFERENCE_MISSING = "_reference_missing"
+REFERENCE_GAP = "_reference_gap"
 
 # And what its values say for each alternative to that reference; see `evidence.py`.
 EVIDENCE = "_evidence_total"
@@ -52,6 +61,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     f"{SCORE}_bucket": ("model", "version", "le"),
     f"{SCORE}_sum": ("model", "version"),
     f"{SCORE}_count": ("model", "version"),
+    SCORE_SQUARES: ("model", "version"),
+    f"{SCORE}{REFERENCE_SD}": ("model", "version"),
     f"{SCORE}{REFERENCE_MASS}": ("model", "version", "le", "lower"),
     f"{SCORE}{REFERENCE_CDF}": ("model", "version", "le"),
     f"{SCORE}{REFERENCE_SAMPLES}": ("model", "version"),
@@ -66,6 +77,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     f"{FEATURE}{EVIDENCE}": ("model", "version", "feature", "alternative"),
     f"{FEATURE}{EVIDENCE_THRESHOLD}": ("model", "version", "feature"),
     FEATURE_MISSING: ("model", "version", "feature"),
+    f"{FEATURE}{REFERENCE_MISSING}": ("model", "version", "feature"),
+    FEATURE_OUT_OF_RANGE: ("model", "version", "feature"),
     CATEGORY: ("model", "version", "feature", "category"),
     f"model_category{REFERENCE_MASS}": ("model", "version", "feature", "category"),
     f"model_category{REFERENCE_SAMPLES}": ("model", "version", "feature"),
@@ -76,6 +89,16 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     f"{LABELLED_SCORE}{EVIDENCE}": ("model", "version", "alternative"),
     f"{LABELLED_SCORE}{EVIDENCE_THRESHOLD}": ("model", "version"),
     LABELLED_WEIGHT: ("model", "version", "statistic", "outcome", "le"),
+    f"{SEGMENT_SCORE}_bucket": ("model", "version", "segment", "le"),
+    f"{SEGMENT_SCORE}_sum": ("model", "version", "segment"),
+    f"{SEGMENT_SCORE}_count": ("model", "version", "segment"),
+    f"{SEGMENT_SCORE}{REFERENCE_CDF}": ("model", "version", "segment", "le"),
+    f"{SEGMENT_SCORE}{REFERENCE_SAMPLES}": ("model", "version", "segment"),
+    CALIBRATION_OUTCOMES: ("model", "version", "by", "group"),
+    CALIBRATION_POSITIVES: ("model", "version", "by", "group"),
+    CALIBRATION_EXPECTED: ("model", "version", "by", "group"),
+    f"model_calibration{REFERENCE_GAP}": ("model", "version", "by", "group"),
+    f"model_calibration{REFERENCE_SAMPLES}": ("model", "version", "by", "group"),
     FEEDBACK: ("model", "version", "result"),
 }
 """Every metric of the service, by its name on the wire, with its labels."""
@@ -112,6 +135,10 @@ Refined at both tails: 20 such buckets keep .91 to .99 of the Kullback-Leibler d
 changes of mean, spread and tails, where 20 equal ones keep .46 to .98.
 """
 
+BAND_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Share of the reference scores below the edges of the score bands, in which segments are counted
+and calibration is watched: few, as each has only a part of the traffic."""
+
 
 # --- Features -----------------------------------------------------------------------------------
 
@@ -135,9 +162,32 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
     A row has two forms: a JSON object on the wire, and a row of a float64 matrix. In the matrix a
     category is its index in `Feature.categories`, any unseen category is one past the last index,
     and a missing value is nan.
+
+    Attributes:
+        features: The columns.
+        segment: The categorical feature by whose categories predictions are also watched apart.
     """
 
     features: tuple[Feature, ...]
+    segment: str | None = None
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments' names; none where no feature divides the rows."""
+        if self.segment is None:
+            return ()
+        return self.features[self.index(self.segment)].categories
+
+    def segment_numbers(self, x: Floats) -> NDArray[np.intp]:
+        """(n,) number in `segments` of each row's segment; one past the last of all others."""
+        none = len(self.segments)
+        if self.segment is None:
+            return np.full(len(x), none, dtype=np.intp)
+        column = x[:, self.index(self.segment)]
+        if len(x) == 1:  # a tenth of the time that arrays take
+            value = column[0]
+            return np.array([none if value != value else int(value)], dtype=np.intp)
+        return np.asarray(np.where(np.isnan(column), none, column), dtype=np.intp)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from prometheus_client.core import Metric
 
-from target_service.counts import Counts
+from target_service.counts import Counts, RangedCounts
 from target_service.reference import le_names
 
 
@@ -16,7 +16,7 @@ def counter_family(name: str, text: str) -> Metric:
     return Metric(name.removesuffix("_total"), text, "counter")
 
 
-def add_histogram(family: Metric, labels: Mapping[str, str], counts: Counts) -> None:
+def add_histogram(family: Metric, labels: Mapping[str, str], counts: Counts | RangedCounts) -> None:
     """Add one histogram; unlike the library's own families, with a sum below edges under 0 too."""
     cumulative = 0
     for le, count in zip(le_names(counts.edges), counts.buckets, strict=True):

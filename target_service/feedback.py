@@ -1,11 +1,11 @@
 """Delayed ground truth: each prediction leaves with a signed token, and its outcome brings it back.
 
-The token holds what the service would otherwise have to remember: the score, the model and version
-that gave it, and a random nonce that tells it from every other. So memory does not grow with
-traffic. The one thing kept is which outcomes were already told, and that is bounded: the nonces of
-the last `REMEMBERED` accepted tokens, exactly. A token that comes again after that many others is
-counted again, as is one that comes again after a restart. A token older than the time to live is
-refused, whether it was told or not.
+The token holds what the service would otherwise have to remember: the score, the row's segment, the
+model and version that gave it, and a random nonce that tells it from every other. So memory does
+not grow with traffic. The one thing kept is which outcomes were already told, and that is bounded:
+the nonces of the last `REMEMBERED` accepted tokens, exactly. A token that comes again after that
+many others is counted again, as is one that comes again after a restart. A token older than the
+time to live is refused, whether it was told or not.
 """
 
 from __future__ import annotations
@@ -47,17 +47,20 @@ class Truths(msgspec.Struct, frozen=True):
 
     Attributes:
         scores: (n,) what was predicted.
+        segments: (n,) the segment's number of each, as `Schema.segment_numbers` gives it.
         outcomes: (n,) what came true, 0 or 1.
         duplicates: How many others had been told before.
     """
 
     scores: Floats
+    segments: NDArray[np.int64]
     outcomes: NDArray[np.int64]
     duplicates: int
 
 
 class _Claim(msgspec.Struct, frozen=True, array_like=True):
     score: float
+    segment: int
     model: str
     version: str
     nonce: bytes
@@ -92,9 +95,9 @@ class Tokens:
         self._order: deque[bytes] = deque()
         self._told: set[bytes] = set()
 
-    def issue(self, score: float) -> str:
-        """A new token for one prediction."""
-        claim = _Claim(score, self._model, self._version, secrets.token_bytes(9))
+    def issue(self, score: float, segment: int) -> str:
+        """A new token for one prediction, by its score and its segment's number."""
+        claim = _Claim(score, segment, self._model, self._version, secrets.token_bytes(9))
         return self._signer.sign(base64_encode(msgspec.msgpack.encode(claim))).decode("ascii")
 
     def redeem(self, tokens: Sequence[str], outcomes: Sequence[int]) -> Truths:
@@ -108,6 +111,7 @@ class Tokens:
         fresh = [i for i, claim in enumerate(claims) if self._is_first(claim.nonce)]
         return Truths(
             scores=np.array([claims[i].score for i in fresh], dtype=np.float64),
+            segments=np.array([claims[i].segment for i in fresh], dtype=np.int64),
             outcomes=np.array([outcomes[i] for i in fresh], dtype=np.int64),
             duplicates=len(claims) - len(fresh),
         )

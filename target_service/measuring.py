@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from target_service.contract import OTHER, Dataset, Floats, Schema, tail_refined_edges
+from target_service.contract import (
+    BAND_QUANTILES,
+    OTHER,
+    Dataset,
+    Floats,
+    Schema,
+    tail_refined_edges,
+)
 from target_service.evidence import (
     FEATURE_CHANGES,
     SCORE_CHANGES,
@@ -16,7 +23,14 @@ from target_service.evidence import (
     numeric_bank,
     outcome_bank,
 )
-from target_service.model import Banks, Distribution, Reference, bucket_numbers
+from target_service.model import (
+    Banks,
+    Calibration,
+    Distribution,
+    Reference,
+    band_names,
+    bucket_numbers,
+)
 
 
 def measure(
@@ -30,7 +44,15 @@ def measure(
         name: Of the model.
         version: Of the model.
         decision_quantile: Share of the scores at or below the decision threshold.
+
+    Raises:
+        ValueError: A segment of the schema has no rows.
     """
+    schema = dataset.schema
+    segment = schema.segment_numbers(dataset.x)
+    if missing := set(range(len(schema.segments))) - set(segment.tolist()):
+        absent = ", ".join(schema.segments[number] for number in sorted(missing))
+        raise ValueError(f"{name}: the reference has no rows of segment {absent}")
     distribution = _distribution(scores, tuple(tail_refined_edges(scores).tolist()))
     numbers = bucket_numbers(distribution.edges, scores)
     by_outcome = [
@@ -45,6 +67,7 @@ def measure(
         features=_feature_banks(dataset.schema, features),
         outcomes=outcome_bank([one.tolist() for one in by_outcome], positive.tolist()),
     )
+    bands = tuple(sorted({_nearest_edge(scores, distribution.edges, q) for q in BAND_QUANTILES}))
     return Reference(
         name=name,
         version=version,
@@ -54,6 +77,12 @@ def measure(
         scores=distribution,
         features=features,
         labelled=(tuple(by_outcome[0].tolist()), tuple(by_outcome[1].tolist())),
+        bands=bands,
+        segments=tuple(
+            _distribution(scores[segment == number], bands, moments=False)
+            for number in range(len(schema.segments))
+        ),
+        calibration=_calibration(dataset, scores, segment, bands),
         banks=banks,
     )
 
@@ -87,6 +116,21 @@ def _distribution(column: Floats, edges: tuple[float, ...], moments: bool = True
         tuple(counts.tolist()),
         mean=float(values.mean()) if moments else None,
         sd=float(values.std()) if moments else None,
+        range=(float(values.min()), float(values.max())) if moments else None,
+    )
+
+
+def _calibration(
+    reference: Dataset, scores: Floats, segment: NDArray[np.intp], bands: tuple[float, ...]
+) -> tuple[Calibration, ...]:
+    schema = reference.schema
+    groups = [(str(schema.segment), name, segment == i) for i, name in enumerate(schema.segments)]
+    numbers = bucket_numbers(bands, scores)
+    groups += [("score", name, numbers == i) for i, name in enumerate(band_names(bands))]
+    gap = reference.outcome - scores
+    return tuple(
+        Calibration(by, group, float(gap[rows].mean()) if rows.any() else 0.0, int(rows.sum()))
+        for by, group, rows in groups
     )
 
 

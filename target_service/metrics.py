@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -11,21 +12,29 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
+from target_service.calibration import CalibrationCounts
 from target_service.contract import (
+    CALIBRATION_EXPECTED,
+    CALIBRATION_OUTCOMES,
+    CALIBRATION_POSITIVES,
     CATEGORY,
     FEATURE,
     FEATURE_MISSING,
+    FEATURE_OUT_OF_RANGE,
     FEEDBACK,
     LABELLED_SCORE,
     SCORE,
+    SCORE_SQUARES,
+    SEGMENT_SCORE,
     Floats,
 )
-from target_service.counts import Counts
+from target_service.counts import Counts, RangedCounts
 from target_service.evidence_counters import bank_counters, evidence_metrics
 from target_service.families import add_histogram, counter_family
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
-from target_service.model import Reference
+from target_service.model import Distribution, Reference
 from target_service.reference import category_names, reference_metrics
+from target_service.scores import ScoreCounts
 
 ROWS_ONE_BY_ONE = 16
 """Up to this many rows, plain Python counts faster than numpy's calls per column cost."""
@@ -51,9 +60,12 @@ class ModelMetrics(HttpMetrics):
         self, model: Reference, app_name: str | None, registry: CollectorRegistry | None = None
     ) -> None:
         self._model = model
-        self._scores = Counts(model.scores.edges)
-        self._features = [Counts(reference.edges) for reference in model.features]
+        self._scores = ScoreCounts(model)
+        self._features = [_feature_counts(reference) for reference in model.features]
+        segment = model.schema.segment
+        self._segment_column = None if segment is None else model.schema.index(segment)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
+        self._calibration = CalibrationCounts(model)
         self._feedback = {"accepted": 0, "duplicate": 0}
         self._reference = reference_metrics(model)
         self.banks = bank_counters(model)
@@ -63,13 +75,13 @@ class ModelMetrics(HttpMetrics):
         """Count n predictions: an (n, d) encoded matrix and the (n,) scores it got."""
         with self._lock:
             if len(scores) > ROWS_ONE_BY_ONE:
-                self._scores.add_many(scores)
+                self._scores.add_many(scores, self._model.schema.segment_numbers(x))
                 for counts, column in zip(self._features, x.T, strict=True):
                     counts.add_many(column)
                 return
-            for score in scores.tolist():
-                self._scores.add(score)
-            for row in x.tolist():
+            column = self._segment_column
+            for score, row in zip(scores.tolist(), x.tolist(), strict=True):
+                self._scores.add(score, math.nan if column is None else row[column])
                 for counts, value in zip(self._features, row, strict=True):
                     counts.add(value)
 
@@ -84,34 +96,50 @@ class ModelMetrics(HttpMetrics):
         self.observe(x, np.asarray(scores, dtype=np.float64))
 
     def observe_labels(
-        self, scores: Floats, outcomes: NDArray[np.integer], duplicates: int = 0
+        self,
+        scores: Floats,
+        outcomes: NDArray[np.integer],
+        segments: NDArray[np.integer] | None = None,
+        duplicates: int = 0,
     ) -> None:
         """Count n outcomes, 0 or 1, of predictions by their (n,) scores.
 
         Args:
             scores: As the predictions gave them.
             outcomes: (n,) what came true.
+            segments: (n,) the rows' segments, as `Schema.segment_numbers` gives them; None is of
+                no segment.
             duplicates: How many more were told again, and are counted as that alone.
         """
         with self._lock:
             for outcome, counts in enumerate(self._labelled):
                 counts.add_many(scores[outcomes == outcome])
+            self._calibration.add(scores, outcomes, segments)
             self._feedback["accepted"] += len(scores)
             self._feedback["duplicate"] += duplicates
 
     def positions(self) -> Mapping[tuple[str, ...], range]:
         """Where in the vector of `state` each thing that is counted stands.
 
-        Keys are ("score",), ("feature", name), ("labelled", outcome), ("latency", endpoint),
+        Keys are ("score",), ("feature", name), ("segment", name), ("labelled", outcome),
+        ("latency", endpoint), ("score squares",), ("out of range", name), ("calibration", count),
         ("feedback", result) and ("request", method, endpoint, status). A histogram's elements are
-        its buckets, not cumulative, then the missing values, then the sum.
+        its buckets between `edges`, not cumulative, then the missing values, then the sum; those of
+        a calibration count are the model's groups.
         """
         with self._lock:
             sizes = {key: len(counts.buckets) + 2 for key, counts in self._histograms().items()}
+            sizes |= {("score squares",): 1}
+            sizes |= {("out of range", name): 1 for name in self._ranged()}
+            sizes |= {key: len(counts) for key, counts in self._calibrations().items()}
             sizes |= {("feedback", result): 1 for result in self._feedback}
             sizes |= {("request", m, e, str(status)): 1 for m, e, status in self._requests}
         starts = [0, *accumulate(sizes.values())]
         return {key: range(*ends) for key, ends in zip(sizes, pairwise(starts), strict=True)}
+
+    def edges(self, *key: str) -> tuple[float, ...]:
+        """The edges between the buckets of one histogram, by its key in `positions`."""
+        return self._histograms()[key].edges
 
     def state(self) -> Floats:
         """Everything counted so far as one vector; see `positions`.
@@ -124,28 +152,53 @@ class ModelMetrics(HttpMetrics):
                 for counts in self._histograms().values()
                 for number in (*counts.buckets, counts.missing, counts.total)
             ]
+            groups = np.concatenate(list(self._calibrations().values()))
             single = (*self._feedback.values(), *self._requests.values())
-            return np.array((*counted, *single), dtype=np.float64)
+            sums = (self._scores.squares, *(c.outside for c in self._ranged().values()))
+            return np.array((*counted, *sums, *groups, *single), dtype=np.float64)
 
     def restore(self, state: Floats) -> None:
         """Go on counting from a `state`."""
         numbers = iter(state.tolist())
         with self._lock:
+            read = []
             for counts in self._histograms().values():
-                counts.buckets = [int(next(numbers)) for _ in counts.buckets]
-                counts.missing, counts.total = int(next(numbers)), next(numbers)
+                buckets = [int(next(numbers)) for _ in counts.buckets]
+                read.append((counts, buckets, int(next(numbers)), next(numbers)))
+            self._scores.squares = next(numbers)
+            for counts, buckets, missing, total in read:
+                if isinstance(counts, RangedCounts):
+                    counts.restore(buckets, missing, total, outside=int(next(numbers)))
+                else:
+                    counts.restore(buckets, missing, total)
+            for groups in self._calibrations().values():
+                groups[:] = [next(numbers) for _ in groups]
             for result in self._feedback:
                 self._feedback[result] = int(next(numbers))
             for request in self._requests:
                 self._requests[request] = int(next(numbers))
 
-    def _histograms(self) -> dict[tuple[str, ...], Counts]:
+    def _ranged(self) -> dict[str, RangedCounts]:
         named = zip(self._model.schema.names, self._features, strict=True)
+        return {name: counts for name, counts in named if isinstance(counts, RangedCounts)}
+
+    def _histograms(self) -> dict[tuple[str, ...], Counts | RangedCounts]:
+        schema = self._model.schema
+        named = zip(schema.names, self._features, strict=True)
         return {
-            ("score",): self._scores,
+            ("score",): self._scores.whole,
             **{("feature", name): counts for name, counts in named},
+            **{("segment", name): counts for name, counts in self._scores.segments.items()},
             **{("labelled", str(y)): counts for y, counts in enumerate(self._labelled)},
             **{("latency", endpoint): counts for endpoint, counts in self._latency.items()},
+        }
+
+    def _calibrations(self) -> dict[tuple[str, ...], Floats]:
+        counts = self._calibration
+        return {
+            ("calibration", "outcomes"): counts.outcomes,
+            ("calibration", "positives"): counts.positives,
+            ("calibration", "expected"): counts.expected,
         }
 
     def collect(self) -> Iterable[Metric]:
@@ -153,8 +206,14 @@ class ModelMetrics(HttpMetrics):
         with self._lock:
             histograms = self._histograms()
             evidence = evidence_metrics(self.banks, lambda key: histograms[key].buckets)
-            counted = [*self._http(), *self._predictions(), *self._labels(), *evidence]
-            return [*counted, *self._reference]
+            return [
+                *self._http(),
+                *self._predictions(),
+                *self._inputs(),
+                *self._labels(),
+                *evidence,
+                *self._reference,
+            ]
 
     @property
     def _model_labels(self) -> dict[str, str]:
@@ -163,20 +222,33 @@ class ModelMetrics(HttpMetrics):
     def _predictions(self) -> list[Metric]:
         labels = self._model_labels
         score = Metric(SCORE, "Scores of predictions.", "histogram")
-        add_histogram(score, labels, self._scores)
+        add_histogram(score, labels, self._scores.whole)
+        squares = counter_family(SCORE_SQUARES, "Sum of the squares of the scores.")
+        squares.add_sample(SCORE_SQUARES, labels, self._scores.squares)
+        segment = Metric(SEGMENT_SCORE, "Scores of predictions by segment.", "histogram")
+        for name in self._model.schema.segments:
+            add_histogram(segment, labels | {"segment": name}, self._scores.segments[name])
+        return [score, squares, segment]
+
+    def _inputs(self) -> list[Metric]:
+        labels = self._model_labels
         numeric = Metric(FEATURE, "Values of numeric features.", "histogram")
         missing = counter_family(FEATURE_MISSING, "Missing values of features.")
+        outside = counter_family(
+            FEATURE_OUT_OF_RANGE, "Values beyond the smallest or largest of the reference."
+        )
         category = counter_family(CATEGORY, "Values of categories; unseen ones are other.")
         for feature, counts in zip(self._model.schema.features, self._features, strict=True):
             named = labels | {"feature": feature.name}
             missing.add_sample(FEATURE_MISSING, named, counts.missing)
-            if feature.kind == "numeric":
+            if isinstance(counts, RangedCounts):
                 add_histogram(numeric, named, counts)
+                outside.add_sample(FEATURE_OUT_OF_RANGE, named, counts.outside)
             else:
                 names = category_names(feature.categories)
                 for name, count in zip(names, counts.buckets, strict=True):
                     category.add_sample(CATEGORY, named | {"category": name}, count)
-        return [score, numeric, missing, category]
+        return [numeric, missing, outside, category]
 
     def _labels(self) -> list[Metric]:
         labels = self._model_labels
@@ -186,4 +258,19 @@ class ModelMetrics(HttpMetrics):
         feedback = counter_family(FEEDBACK, "Outcomes told through /feedback.")
         for result, count in self._feedback.items():
             feedback.add_sample(FEEDBACK, labels | {"result": result}, count)
-        return [labelled, feedback]
+        calibration = [
+            counter_family(CALIBRATION_OUTCOMES, "Outcomes told, by segment and by score band."),
+            counter_family(CALIBRATION_POSITIVES, "How many of them were 1."),
+            counter_family(CALIBRATION_EXPECTED, "Sum of their scores: the positives claimed."),
+        ]
+        for family, counted in zip(calibration, self._calibrations().values(), strict=True):
+            for part, count in zip(self._model.calibration, counted.tolist(), strict=True):
+                named = labels | {"by": part.by, "group": part.group}
+                family.add_sample(f"{family.name}_total", named, count)
+        return [labelled, *calibration, feedback]
+
+
+def _feature_counts(reference: Distribution) -> Counts | RangedCounts:
+    if reference.range is None:
+        return Counts(reference.edges)
+    return RangedCounts(reference.edges, *reference.range)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -39,12 +40,14 @@ class Distribution(msgspec.Struct, frozen=True):
         counts: k + 1 values per bucket; the last bucket has no upper edge.
         mean: Of the values that were not missing; None for a category column.
         sd: Their standard deviation; None for a category column.
+        range: Their smallest and largest; None for a category column.
     """
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     mean: float | None = None
     sd: float | None = None
+    range: tuple[float, float] | None = None
 
     @property
     def samples(self) -> int:
@@ -75,6 +78,22 @@ class CategoryTerm(msgspec.Struct, frozen=True, tag="category"):
     effects: tuple[float, ...]
 
 
+class Calibration(msgspec.Struct, frozen=True):
+    """How the scores of one group of reference rows agree with what came true.
+
+    Attributes:
+        by: What the group is a part of: the segment's feature, or `score`.
+        group: The segment, or the band of scores.
+        gap: Mean of outcome less score.
+        samples: Rows of the group.
+    """
+
+    by: str
+    group: str
+    gap: float
+    samples: int
+
+
 class Banks(msgspec.Struct, frozen=True):
     """What live traffic is held against, beside the reference: ways in which it may have changed.
 
@@ -101,6 +120,9 @@ class Reference(msgspec.Struct, frozen=True):
         scores: Reference scores.
         features: Reference values of each column.
         labelled: Reference scores, in the buckets of `scores`, by outcome 0 and 1.
+        bands: Edges between the bands of scores; some of those of `scores`.
+        segments: Reference scores, in `bands`, of each segment of the schema.
+        calibration: Of each segment, then of each band.
         banks: The alternatives to these references.
     """
 
@@ -112,6 +134,9 @@ class Reference(msgspec.Struct, frozen=True):
     scores: Distribution
     features: tuple[Distribution, ...]
     labelled: tuple[tuple[int, ...], tuple[int, ...]]
+    bands: tuple[float, ...]
+    segments: tuple[Distribution, ...]
+    calibration: tuple[Calibration, ...]
     banks: Banks
 
 
@@ -204,3 +229,13 @@ def load_reference(path: Path) -> Reference:
 def bucket_numbers(edges: tuple[float, ...], values: Floats) -> NDArray[np.intp]:
     """(n,) bucket, 0 to len(edges), of (n,) values; each bucket includes its upper edge."""
     return np.searchsorted(edges, values, side="left")
+
+
+def band_names(bands: tuple[float, ...]) -> tuple[str, ...]:
+    """The names of score bands, by the scores that they lie between.
+
+    >>> band_names((0.1, 0.25))
+    ('0-0.1', '0.1-0.25', '0.25-1')
+    """
+    ends = [f"{edge:.3g}" for edge in (0, *bands, 1)]
+    return tuple(f"{low}-{high}" for low, high in pairwise(ends))

@@ -15,9 +15,13 @@ from target_service.contract import (
     MODEL_INFO,
     OTHER,
     REFERENCE_CDF,
+    REFERENCE_GAP,
     REFERENCE_MASS,
+    REFERENCE_MISSING,
     REFERENCE_SAMPLES,
+    REFERENCE_SD,
     SCORE,
+    SEGMENT_SCORE,
 )
 from target_service.model import Distribution, Reference
 from target_service.quality import bin_weights, edge_weights
@@ -51,10 +55,12 @@ def reference_metrics(model: Reference) -> list[Metric]:
 
     score = _Gauges(SCORE, "scores")
     score.add_buckets(labels, model.scores)
+    score.add(REFERENCE_SD, labels, model.scores.sd or 0.0)
     features = _Gauges(FEATURE, "values of numeric features")
     categories = _Gauges("model_category", "values of categorical features")
     for feature, distribution in zip(model.schema.features, model.features, strict=True):
         named = labels | {"feature": feature.name}
+        features.add(REFERENCE_MISSING, named, 1 - distribution.samples / model.scores.samples)
         if feature.kind == "numeric":
             features.add_buckets(named, distribution)
         else:
@@ -64,11 +70,14 @@ def reference_metrics(model: Reference) -> list[Metric]:
             categories.add(REFERENCE_SAMPLES, named, distribution.samples)
     labelled = _Gauges(LABELLED_SCORE, "labelled scores")
     labelled.add(REFERENCE_SAMPLES, labels, sum(map(sum, model.labelled)))
+    segments = _Gauges(SEGMENT_SCORE, "scores of a segment")
+    for segment, distribution in zip(model.schema.segments, model.segments, strict=True):
+        segments.add_cdf(labels | {"segment": segment}, distribution)
     score.add(EVIDENCE_THRESHOLD, labels, model.banks.score.threshold)
     for name, bank in zip(model.schema.names, model.banks.features, strict=True):
         features.add(EVIDENCE_THRESHOLD, labels | {"feature": name}, bank.threshold)
     labelled.add(EVIDENCE_THRESHOLD, labels, model.banks.outcomes.threshold)
-    families = [score, features, categories, labelled]
+    families = [score, features, categories, labelled, segments, _calibration(model, labels)]
     return [info, *(m for f in families for m in f.metrics()), _labelled_weights(model, labels)]
 
 
@@ -82,6 +91,9 @@ class _Gauges:
                 REFERENCE_MASS: "Share per bucket of the reference",
                 REFERENCE_CDF: "Share at or below le of the reference",
                 REFERENCE_SAMPLES: "Number of the reference",
+                REFERENCE_SD: "Standard deviation of the reference",
+                REFERENCE_MISSING: "Share missing of the reference",
+                REFERENCE_GAP: "Mean of outcome less score of the reference",
                 EVIDENCE_THRESHOLD: "Nats of evidence against the reference that alarm, of the",
             }.items()
         }
@@ -93,14 +105,27 @@ class _Gauges:
     def add_buckets(self, labels: Mapping[str, str], distribution: Distribution) -> None:
         names = le_names(distribution.edges)
         lowers = (NO_EDGE, *names)
-        masses, cdf = distribution.masses.tolist(), distribution.cdf.tolist()
-        for le, lower, mass, below in zip(names, lowers, masses, cdf, strict=False):
+        for le, lower, mass in zip(names, lowers, distribution.masses.tolist(), strict=False):
             self.add(REFERENCE_MASS, {**labels, "le": le, "lower": lower}, mass)
+        self.add_cdf(labels, distribution)
+
+    def add_cdf(self, labels: Mapping[str, str], distribution: Distribution) -> None:
+        names = le_names(distribution.edges)
+        for le, below in zip(names, distribution.cdf.tolist(), strict=True):
             self.add(REFERENCE_CDF, {**labels, "le": le}, below)
         self.add(REFERENCE_SAMPLES, labels, distribution.samples)
 
     def metrics(self) -> list[Metric]:
         return [metric for metric in self._metrics.values() if metric.samples]
+
+
+def _calibration(model: Reference, labels: Mapping[str, str]) -> _Gauges:
+    gauges = _Gauges("model_calibration", "labelled predictions of a group")
+    for part in model.calibration:
+        named = {**labels, "by": part.by, "group": part.group}
+        gauges.add(REFERENCE_GAP, named, part.gap)
+        gauges.add(REFERENCE_SAMPLES, named, part.samples)
+    return gauges
 
 
 def _labelled_weights(model: Reference, labels: Mapping[str, str]) -> Metric:

@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from driftdrill.virtual.service import ACCEPTED, PREDICT, VirtualService
-from target_service.contract import Floats
+from driftdrill.virtual.service import ACCEPTED, CALIBRATION, PREDICT, VirtualService
+from target_service.contract import OTHER, Floats
 
 POOL = 65_536
 """Rows of a pool. The share of rows below an edge is known to 0.5 / sqrt(POOL) = 0.002 (one
@@ -107,13 +107,33 @@ def pool(
     bins = [service.bins(value, *key) for key, value in values.items()]
     bins.append(np.full(POOL, service.position(*PREDICT)))
     sums = {service.positions[key].stop - 1: np.nan_to_num(v) for key, v in values.items()}
+    nowhere = service.width  # the element after the last, for what is not counted
+    bins += [
+        np.where(service.out_of_range(x, name), service.position("out of range", name), nowhere)
+        for name in service.ranged
+    ]
+    sums[service.position("score squares")] = scores**2
+    segments = service.model.schema.segment_numbers(x)
+    by_segment = np.zeros(POOL, dtype=np.intp)
+    for number, name in enumerate((*service.model.schema.segments, OTHER)):
+        members = segments == number
+        by_segment[members] = service.bins(scores[members], "segment", name)
+        sums[service.positions["segment", name].stop - 1] = np.where(members, scores, 0.0)
+    bins.append(by_segment)
 
-    # An unlabelled row adds nothing: 0 to the sums, and its bins go to the element after the last.
-    nowhere = service.width
+    # An unlabelled row adds nothing: 0 to the sums, and its bins are nowhere.
     accepted = np.where(labelled, service.position(*ACCEPTED), nowhere)
     labelled_bins = np.full(POOL, nowhere)
     for y in (0, 1):
         told = labelled & (outcome == y)
         labelled_bins[told] = service.bins(scores[told], "labelled", str(y))
         sums[service.positions["labelled", str(y)].stop - 1] = np.where(told, scores, 0.0)
+    groups = service.calibration_groups(scores, segments)
+    counted, positive, expected = (service.position(*key) for key in CALIBRATION)
+    for group in groups:
+        known = labelled & (group < len(service.model.calibration))
+        bins.append(np.where(known, counted + group, nowhere))
+        bins.append(np.where(known & (outcome == 1), positive + group, nowhere))
+        for number in np.unique(group[known]).tolist():
+            sums[expected + number] = np.where(known & (group == number), scores, 0.0)
     return Pool(np.column_stack([*bins, accepted, labelled_bins]), sums, service.width + 1)

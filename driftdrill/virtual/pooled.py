@@ -16,7 +16,7 @@ from driftdrill.virtual.counting import (
     latencies,
 )
 from driftdrill.virtual.pool import POOL, Pool, pool
-from driftdrill.virtual.service import ACCEPTED, FAILED, VirtualService
+from driftdrill.virtual.service import ACCEPTED, CALIBRATION, FAILED, VirtualService
 from simulators.drifts import Drift
 from simulators.fleet import NOBODY
 from target_service.builds import BUILDS
@@ -157,5 +157,5 @@ def _receivers(drill: Drill, life: int) -> Iterator[tuple[int, NDArray[np.intp]]
 
 
 def _label_elements(service: VirtualService) -> list[int]:
-    keys = (("labelled", "0"), ("labelled", "1"), ACCEPTED)
+    keys = [("labelled", "0"), ("labelled", "1"), ACCEPTED, *CALIBRATION]
     return [element for key in keys for element in service.positions[key]]

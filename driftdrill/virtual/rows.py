@@ -130,6 +130,7 @@ def _count_life(
     """(d, t) totals of what one process predicts and is told."""
     until_asked = np.searchsorted(asked.due, scrapes, side="right")
     until_told = np.searchsorted(told.told, scrapes, side="right")
+    segments = service.model.schema.segment_numbers(told.x)
     metrics = service.start()
     counted = np.zeros((service.width, len(scrapes)))
     steps = zip(
@@ -138,7 +139,7 @@ def _count_life(
     for i, (time, of_rows, of_labels) in enumerate(steps):
         rows, labels = slice(*of_rows), slice(*of_labels)
         metrics.observe(asked.x[rows], asked.score[rows])
-        metrics.observe_labels(told.score[labels], told.outcome[labels])
+        metrics.observe_labels(told.score[labels], told.outcome[labels], segments[labels])
         for seconds in asked.latency[rows].tolist():
             metrics.observe_request("POST", "/predict", 200, seconds)
         counted[:, i] = metrics.state()

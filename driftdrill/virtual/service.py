@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from target_service.builds import BUILDS, USUAL, Build
+from target_service.calibration import calibration_groups
 from target_service.contract import Floats
 from target_service.flaws import flawed, metrics_class
-from target_service.http_metrics import LATENCY_EDGES
 from target_service.metrics import ModelMetrics
 from target_service.model import Model, bucket_numbers, load
 
@@ -26,6 +26,7 @@ PREDICT = ("request", "POST", "/predict", "200")
 FAILED = ("request", "POST", "/predict", "500")
 FEEDBACK = ("request", "POST", "/feedback", "200")
 ACCEPTED = ("feedback", "accepted")
+CALIBRATION = tuple(("calibration", count) for count in ("outcomes", "positives", "expected"))
 
 _PROBED_AT_ONCE = 50
 """Powers of two that a float64 sums exactly."""
@@ -42,7 +43,8 @@ class VirtualService:
     def __init__(self, artifact: Path, build: Build = BUILDS[USUAL]) -> None:
         self.build = build
         self.model: Model = flawed(load(artifact), build)
-        self.positions = self.start().positions()
+        self._counter = self.start()
+        self.positions = self._counter.positions()
 
     def start(self) -> ModelMetrics:
         """What a process of it counts with, from 0."""
@@ -64,9 +66,22 @@ class VirtualService:
 
     def edges(self, *key: str) -> tuple[float, ...]:
         """The bucket edges of one histogram, by its key in `ModelMetrics.positions`."""
-        if key[0] == "feature":
-            return self.model.features[self.model.schema.index(key[1])].edges
-        return LATENCY_EDGES if key[0] == "latency" else self.model.scores.edges
+        return self._counter.edges(*key)
+
+    @property
+    def ranged(self) -> list[str]:
+        """The features whose values out of the reference's range are counted apart."""
+        return [key[1] for key in self.positions if key[0] == "out of range"]
+
+    def out_of_range(self, x: Floats, feature: str) -> NDArray[np.bool_]:
+        """(n,) whether the value of one of `ranged` is so, of (n, d) encoded rows."""
+        column = self.model.schema.index(feature)
+        smallest, largest = self.model.features[column].range or (-np.inf, np.inf)
+        return (x[:, column] < smallest) | (x[:, column] > largest)
+
+    def calibration_groups(self, scores: Floats, segments: NDArray[np.integer]) -> NDArray[np.intp]:
+        """(2, n) see `target_service.calibration.calibration_groups`."""
+        return calibration_groups(self.model, scores, segments)
 
     def bins(self, values: Floats, *key: str) -> NDArray[np.intp]:
         """(n,) the element that each of (n,) values adds 1 to: its bucket's, or the missing's."""

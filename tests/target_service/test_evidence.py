@@ -137,7 +137,8 @@ def test_every_counter_of_evidence_starts_at_0_and_never_falls(
         part = credit_data[first : first + 5]
         scores = credit.score(part.x)
         metrics.observe(part.x, scores)
-        metrics.observe_labels(scores, part.outcome)
+        segments = credit.schema.segment_numbers(part.x)
+        metrics.observe_labels(scores, part.outcome, segments)
         now = read()
         assert np.all(now >= before)
         before = now

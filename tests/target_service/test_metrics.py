@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 from exposition import samples, select, value
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
-from target_service.contract import METRICS, Dataset
+from target_service.contract import METRICS, RECIPES, Dataset
 from target_service.metrics import ROWS_ONE_BY_ONE, ModelMetrics
-from target_service.model import Model
+from target_service.model import Model, band_names
+from target_service.reference import le_name
 
 
 def test_the_names_and_labels_on_the_wire_are_those_of_the_contract(
@@ -31,7 +33,8 @@ def test_traffic_adds_no_series(name: str, request: pytest.FixtureRequest) -> No
     x[:50] = np.nan
     x[50:, -1] = len(model.schema.features[-1].categories)
     metrics.observe(x, model.score(x))
-    metrics.observe_labels(model.score(x), dataset.outcome[:100], duplicates=2)
+    segments = model.schema.segment_numbers(x)
+    metrics.observe_labels(model.score(x), dataset.outcome[:100], segments, duplicates=2)
     metrics.observe_request("POST", "/predict", 200, 0.01)
 
     assert samples(metrics).keys() == before.keys()
@@ -92,8 +95,112 @@ def test_missing_values_and_unseen_categories_are_counted_apart(
     assert value(metrics, "model_feature_count", feature="age") == 1
 
 
+def test_values_beyond_those_of_the_reference_are_counted_in_the_last_bucket_and_apart(
+    credit: Model, credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    column = credit.schema.index("income")
+    smallest, largest = credit.features[column].range or (0.0, 0.0)
+    x = np.repeat(credit_data.x[:1], 4, axis=0)
+    x[:, column] = [smallest, np.nextafter(smallest, 0), largest, largest * 100]
+    metrics.observe(x, credit.score(x))
+    edge = credit.features[column].edges[-1]
+
+    assert value(metrics, "model_feature_out_of_range_total", feature="income") == 2
+    assert value(metrics, "model_feature_count", feature="income") == 4
+    assert value(metrics, "model_feature_bucket", feature="income", le=le_name(edge)) == 2
+    assert value(metrics, "model_feature_out_of_range_total", feature="age") == 0
+
+
+def test_scores_are_counted_by_segment(
+    credit: Model, credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    x = credit_data.x[:4].copy()
+    x[:, credit.schema.index("region")] = [0, 0, 3, 4]  # north twice, west, and one unseen
+    metrics.observe(x, np.array([0.2, 0.4, 0.9, 0.5]))
+    north = select(metrics, "model_segment_score_bucket", segment="north")
+
+    assert value(metrics, "model_segment_score_sum", segment="north") == pytest.approx(0.6)
+    assert [count for _, count in north] == [
+        sum(score <= edge for score in (0.2, 0.4)) for edge in (*credit.bands, np.inf)
+    ]
+    assert value(metrics, "model_segment_score_count", segment="west") == 1
+    assert {labels["segment"] for labels, _ in select(metrics, "model_segment_score_count")} == {
+        "north", "south", "east", "west",
+    }  # fmt: skip
+
+
+def test_a_model_without_segments_has_none_on_the_wire(credit: Model, credit_data: Dataset) -> None:
+    schema = msgspec.structs.replace(credit.schema, segment=None)
+    bands = tuple(part for part in credit.calibration if part.by == "score")
+    plain = msgspec.structs.replace(credit, schema=schema, segments=(), calibration=bands)
+    metrics = ModelMetrics(plain, "app")
+    metrics.observe(credit_data.x[:2], np.array([0.2, 0.4]))
+    metrics.observe_labels(np.array([0.2]), np.array([1]))
+
+    assert not select(metrics, "model_segment_score_count")
+    outcomes = select(metrics, "model_calibration_outcomes_total")
+    assert {labels["by"] for labels, _ in outcomes} == {"score"}
+    assert sum(count for _, count in outcomes) == 1
+
+
+def test_the_spread_of_the_scores_follows_from_their_sums(
+    credit: Model, credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    scores = credit.score(credit_data.x[:500])
+    metrics.observe(credit_data.x[:500], scores)
+    n = value(metrics, "model_score_count")
+    mean = value(metrics, "model_score_sum") / n
+    variance = value(metrics, "model_score_squares_total") / n - mean**2
+
+    assert variance == pytest.approx(scores.var())
+    assert value(metrics, "model_score_reference_sd") == pytest.approx(scores.std(), rel=0.1)
+
+
+def test_outcomes_are_counted_by_segment_and_by_band_of_scores(
+    credit: Model, metrics: ModelMetrics
+) -> None:
+    low, high = credit.bands[0] / 2, (credit.bands[-1] + 1) / 2
+    none = len(credit.schema.segments)
+    metrics.observe_labels(np.array([low, high, high]), np.array([1, 0, 1]), np.array([0, 0, none]))
+    names = ("outcomes_total", "positives_total", "expected_total")
+
+    def counted(**group: str) -> list[float]:
+        return [value(metrics, f"model_calibration_{name}", **group) for name in names]
+
+    assert counted(by="region", group="north") == pytest.approx([2, 1, low + high])
+    assert counted(by="region", group="south") == [0, 0, 0]
+    assert counted(by="score", group=band_names(credit.bands)[0]) == pytest.approx([1, 1, low])
+    assert counted(by="score", group=band_names(credit.bands)[-1]) == pytest.approx(
+        [2, 1, 2 * high]
+    )
+
+
+def test_the_gap_of_the_reference_is_that_of_outcomes_and_scores(
+    credit: Model, credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    _, reference = RECIPES["credit"].split(credit_data)
+    east = reference.x[:, credit.schema.index("region")] == 2
+    gap = (reference.outcome - credit.score(reference.x))[east]
+    named = {"by": "region", "group": "east"}
+
+    assert value(metrics, "model_calibration_reference_gap", **named) == pytest.approx(gap.mean())
+    assert value(metrics, "model_calibration_reference_samples", **named) == east.sum()
+
+
+def test_the_share_that_the_reference_misses_is_told(flights: Model, flights_data: Dataset) -> None:
+    _, reference = RECIPES["flights"].split(flights_data)
+    missing = np.isnan(reference.x[:, flights.schema.index("pressure")]).mean()
+    told = value(
+        ModelMetrics(flights, "app"), "model_feature_reference_missing", feature="pressure"
+    )
+
+    assert told == pytest.approx(missing)
+    assert missing > 0.05
+
+
 def test_outcomes_are_counted_by_what_came_true(metrics: ModelMetrics) -> None:
-    metrics.observe_labels(np.array([0.1, 0.2, 0.9]), np.array([0, 0, 1]), duplicates=5)
+    outcomes = np.array([0, 0, 1])
+    metrics.observe_labels(np.array([0.1, 0.2, 0.9]), outcomes, duplicates=5)
 
     assert value(metrics, "model_labelled_score_count", outcome="0") == 2
     assert value(metrics, "model_labelled_score_sum", outcome="1") == 0.9

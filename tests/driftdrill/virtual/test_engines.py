@@ -125,6 +125,11 @@ def both(recording: Path, files: list[Path], tools: Tools, work: Path) -> list[T
     ]
 
 
+def fired(timelines: Timelines) -> set[str]:
+    firing = [s.labels for s in timelines.samples if s.labels["alertstate"] == "firing"]
+    return {labels["alertname"] for labels in firing}
+
+
 SHORT_S = 6 * 3600
 """promtool takes ten seconds of processor per virtual day; drills of days are left to the suite."""
 
@@ -137,7 +142,7 @@ def test_both_engines_tell_the_same_of_every_short_drill_of_the_catalogue(name, 
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
     expected = {expect.alert for expect in find(name).expects}
-    assert expected <= names(fast) <= expected | {allow.alert for allow in find(name).allows}
+    assert expected <= fired(fast) <= expected | {allow.alert for allow in find(name).allows}
     assert fast.faults == exact.faults == ()
     assert fast.notes == ()
     assert fast.rules == exact.rules
