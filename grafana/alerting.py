@@ -12,6 +12,7 @@ INTERVAL = "1m"
 """As Prometheus' rules; a multiple of the 10 s below which Grafana does not go."""
 
 _LOOKBACK_S = 600
+_ALWAYS = "always"
 
 
 def rule_file(groups: Sequence[Mapping[str, Any]]) -> Json:
@@ -48,13 +49,31 @@ def contact_file(alertmanager: Mapping[str, Any]) -> Json:
             ],
         }
         for receiver in alertmanager["receivers"]
+        if "webhook_configs" in receiver
     ]
     return {"apiVersion": 1, "contactPoints": points}
 
 
 def policy_file(alertmanager: Mapping[str, Any]) -> Json:
-    """The one policy tree, which Grafana overwrites whole: Alertmanager's route."""
-    return {"apiVersion": 1, "policies": [{"orgId": 1, **alertmanager["route"]}]}
+    """The one policy tree, which Grafana overwrites whole: Alertmanager's routes.
+
+    Grafana has no receiver that informs nobody: a route to one is muted around the clock.
+    """
+    top = alertmanager["route"]
+    informing = {r["name"] for r in alertmanager["receivers"] if "webhook_configs" in r}
+    routes = []
+    for route in top["routes"]:
+        told = {"receiver": route["receiver"]}
+        if route["receiver"] not in informing:
+            told = {"receiver": top["receiver"], "mute_time_intervals": [_ALWAYS]}
+        matchers = [[part.strip(' "') for part in text.split("=")] for text in route["matchers"]]
+        routes.append({**told, "object_matchers": [[name, "=", value] for name, value in matchers]})
+    always = {"times": [{"start_time": "00:00", "end_time": "24:00"}]}
+    return {
+        "apiVersion": 1,
+        "policies": [{"orgId": 1, **top, "routes": routes}],
+        "muteTimes": [{"orgId": 1, "name": _ALWAYS, "time_intervals": [always]}],
+    }
 
 
 def _rule(rule: Mapping[str, Any]) -> Json:

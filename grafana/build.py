@@ -34,13 +34,10 @@ def build(into: Path) -> None:
     }
     dashboards = into / "dashboards"
     dashboards.mkdir(parents=True, exist_ok=True)
-    drifting = [alert for name in alerts if name.endswith("drift") for alert in alerts[name]]
-    screens = (
-        drift(drifting),
-        quality(alerts["model_quality"]),
-        service(alerts["service"]),
-        cost(),
-    )
+    right = [*alerts.pop("model_quality"), *alerts.pop("calibration")]
+    answering = [*alerts.pop("service"), *alerts.pop("monitoring")]
+    others = [alert for found in alerts.values() for alert in found]
+    screens = (drift(others), quality(right), service(answering), cost())
     for screen in screens:
         text = json.dumps(screen, indent=2, ensure_ascii=False) + "\n"
         (dashboards / f"{screen['uid'].removeprefix('driftdrill-')}.json").write_text(text)
