@@ -28,7 +28,8 @@ def alert_panels(alerts: Sequence[Mapping[str, str]]) -> list[Panel]:
     """What each alert compares, against its threshold: the two sides of its own expression."""
     found = []
     for alert in alerts:
-        for statistic, threshold in watched(alert["expr"]):
+        # What is raised by something being there at all has nothing to compare.
+        for statistic, threshold in watched(alert["expr"]) or [(alert["expr"], "0")]:
             limit = _number(threshold)
             queries = [Query(statistic)]
             if limit is None:
