@@ -31,9 +31,11 @@ def alert_panels(alerts: Sequence[Mapping[str, str]]) -> list[Panel]:
         # What is raised by something being there at all has nothing to compare.
         for statistic, threshold in watched(alert["expr"]) or [(alert["expr"], "0")]:
             limit = _number(threshold)
-            queries = [Query(statistic)]
+            # What is seldom there, such as missing values, is 0 meanwhile, and has no threshold.
+            queries = [Query(f"({statistic}) or on () vector(0)")]
             if limit is None:
-                queries.append(Query(threshold, "threshold {{window}}"))
+                seldom = f"({threshold}) or on () vector(NaN)"
+                queries.append(Query(seldom, "threshold {{window}}"))
             found.append(
                 Panel(
                     "timeseries",
