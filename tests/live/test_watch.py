@@ -309,7 +309,7 @@ def test_alerts_are_followed_after_the_traffic(page):
 
 
 def test_another_drill_starts_without_a_restart_and_can_be_stopped(page, up):
-    page.get_by_role("button", name="New").click()
+    page.get_by_role("button", name="New").click(timeout=LIMIT_S * 1000)
     page.locator('select[name="scenario"]').select_option("steady")
     page.get_by_role("button", name="Start", exact=True).click()
     banner = live(page).locator(".banner")
