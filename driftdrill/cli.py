@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from driftdrill import checks
+from driftdrill.certify.command import certify_rules
+from driftdrill.certify.study import DRILLS, Plan
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.init import Own, init
 from driftdrill.mutate import command as mutation
@@ -321,6 +323,60 @@ def mutate(
         console=console,
     )
     return PASS if score >= at_least else FAIL
+
+
+@app.command(
+    name="certify",
+    epilog="Examples: `driftdrill certify --quick`,"
+    " `driftdrill certify covariate-sudden --rules my-rules.yml --runs 50 --days 7`",
+)
+def certify_(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME…", help="Scenarios whose changes are to be found."),
+    ] = None,
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE…", help="Rule files to certify beside the shipped ones."),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Runs per effect size.")] = 20,
+    days: Annotated[
+        float, typer.Option(min=0.05, max=7, help="Days without a change, per run.")
+    ] = 3.0,
+    effect: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.001, help="Factor of the share of changed rows; repeat. [default: 0.25 0.5 1]"
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="4 runs, half a day: minutes.")] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; a study that was interrupted goes on.")
+    ] = Path("runs/certify"),
+    json: Annotated[
+        Path | None, typer.Option(help="File for the figures. [default: OUT/certificate.json]")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(help="Processes; -1 is one per processor, as joblib counts.")
+    ] = -1,
+    seed: Seed = 0,
+) -> int:
+    """Certify rules: run lengths, delays, and how far they are from the limit."""
+    if days != 3.0 and quick:
+        raise UsageError("--quick says how many days; leave --days out")
+    own = {} if rules is None else {"given": tuple(rules)}
+    for files in own.values():
+        checks.check_rules(files, 1.0)
+    plan = Plan(
+        scenarios=tuple(find(name) for name in names or DRILLS),
+        rules={"shipped": RULES, **own},
+        runs=4 if quick else runs,
+        days=0.5 if quick else days,
+        effects=tuple(effect or (0.25, 0.5, 1.0)),
+        seed=seed,
+    )
+    certify_rules(plan, out, json, jobs, console)
+    return PASS
 
 
 @app.command(epilog="Examples: `driftdrill up`, `driftdrill up my-drill.yaml --speed 120`")

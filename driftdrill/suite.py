@@ -25,6 +25,7 @@ from rich.console import Console
 from driftdrill.drill import drill, virtual_drill
 from driftdrill.models import artifact
 from driftdrill.report.junit import junit_xml
+from driftdrill.report.markdown import markdown
 from driftdrill.report.suite import SuiteLine, print_suite
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.guard import die_with
@@ -150,6 +151,7 @@ def run_suite(
             line.done(verdict, seconds)
     verdicts = [found[scenario.name] for scenario in scenarios]
     report.write_bytes(junit_xml(verdicts))
+    (out / "summary.md").write_text(markdown(verdicts), encoding="utf-8")
     print_suite(verdicts, time.monotonic() - began, console)
     console.print(f"  {report}", highlight=False, soft_wrap=True)
     return verdicts

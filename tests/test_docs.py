@@ -14,7 +14,7 @@ import yaml
 from typer.main import get_command
 
 from driftdrill import checks
-from driftdrill.cli import app
+from driftdrill.cli import app, spread_rules
 from driftdrill.rig.tools import find_tools
 from scenarios.presets import PRESETS
 from scenarios.rowsfile import load_rows
@@ -174,6 +174,13 @@ def test_every_yaml_example_is_a_valid_scenario_rule_or_target_file(tmp_path, mo
         checks.check_rules([path], 60)
     elif "url" in document:
         assert load_target(path).predict
+    elif "jobs" in document:
+        steps = document["jobs"]["drills"]["steps"]
+        commands = [shlex.split(step["run"]) for step in steps if "run" in step]
+        for program, *arguments in commands:
+            if program == "driftdrill":
+                parse(spread_rules(arguments))
+        assert ["cat", "results/summary.md"] in [command[:2] for command in commands]
     elif "rows" in document:
         header = [document["outcome"], document["delay"], *document["features"]]
         (tmp_path / document["rows"]).write_text(

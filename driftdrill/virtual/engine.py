@@ -18,7 +18,7 @@ from driftdrill.virtual.recording import metrics_file, read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
 from driftdrill.virtual.selectors import read_by
 from driftdrill.virtual.stages import store_shared
-from driftdrill.virtual.statistics import statistics
+from driftdrill.virtual.statistics import CURVE_POINTS, statistics
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span, Timelines
 
@@ -32,6 +32,7 @@ def evaluate(
     work: Path,
     engine: EngineName = "blocks",
     interruption: Interruption | None = None,
+    points: int = CURVE_POINTS,
 ) -> Timelines:
     """Evaluate rule files over a recording.
 
@@ -43,6 +44,7 @@ def evaluate(
         engine: `promtool` is Prometheus' own rule code, and slow. `blocks` answers the same, and
             leaves to promtool by itself the rules of which that is not certain.
         interruption: Ends the wait for Prometheus.
+        points: At how many evaluations to tell what alerts compare.
 
     Raises:
         UsageError: The folder holds no recording, or a rule file is not valid.
@@ -72,7 +74,7 @@ def evaluate(
                 samples = blocks_engine.evaluate(fast, prometheus, span)
             faults = unreachable(alerts, inliner, prometheus, span)
             unknown = unexposed(alerts, prometheus)
-            drawn = statistics(alerts, inlined, prometheus, span)
+            drawn = statistics(alerts, inlined, prometheus, span, points)
     if exact:
         needed = needed_by(groups, {alert.place for alert in exact})
         metrics = metrics_file(recording)

@@ -20,6 +20,7 @@ from driftdrill.virtual.exposed import families
 from driftdrill.virtual.recording import START, Recording, read_recording, write_recording
 from driftdrill.virtual.selectors import Wanted
 from driftdrill.virtual.service import VirtualService
+from driftdrill.virtual.statistics import CURVE_POINTS
 from driftdrill.virtual.timelines import EngineError
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario
@@ -92,7 +93,12 @@ def record(
 
 
 def observe(
-    recording: Path, rules: Sequence[Path], engine: EngineName, tools: Tools, work: Path
+    recording: Path,
+    rules: Sequence[Path],
+    engine: EngineName,
+    tools: Tools,
+    work: Path,
+    points: int = CURVE_POINTS,
 ) -> tuple[Observation, tuple[str, ...]]:
     """What rules would have said while a recording was made, and notes on how that was found.
 
@@ -102,6 +108,7 @@ def observe(
         engine: Which evaluates them.
         tools: Prometheus and promtool.
         work: New or empty folder for the engine.
+        points: At how many evaluations to tell what alerts compare.
 
     Raises:
         UsageError: A rule file is not valid, or the folder holds no recording.
@@ -116,7 +123,7 @@ def observe(
         versions={**about.versions, **versions(tools)},
     )
     try:
-        found = evaluate(recording, rules, tools, work, engine)
+        found = evaluate(recording, rules, tools, work, engine, points=points)
     except (EngineError, PrometheusError, RigError) as error:
         return replace(seen, faults=(str(error),)), ()
     clock = Clock(about.start, 1.0)

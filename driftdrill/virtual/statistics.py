@@ -16,26 +16,30 @@ CURVE_POINTS = 240
 
 
 def statistics(
-    alerts: Sequence[AlertQuery], inliner: Inliner, prometheus: Prometheus, span: Span
+    alerts: Sequence[AlertQuery],
+    inliner: Inliner,
+    prometheus: Prometheus,
+    span: Span,
+    points: int = CURVE_POINTS,
 ) -> tuple[Statistic, ...]:
-    """Both sides of every comparison, at up to 240 of the evaluations.
+    """Both sides of every comparison, at about so many of the evaluations; all if there are fewer.
 
     Those that cannot be inlined are left out: they are for drawing alone.
     """
     return tuple(
-        found for alert in alerts for found in _statistics(alert, inliner, prometheus, span)
+        found for alert in alerts for found in _statistics(alert, inliner, prometheus, span, points)
     )
 
 
 def _statistics(
-    alert: AlertQuery, inliner: Inliner, prometheus: Prometheus, span: Span
+    alert: AlertQuery, inliner: Inliner, prometheus: Prometheus, span: Span, points: int
 ) -> Iterator[Statistic]:
     clock = Clock(span.start / 1000, 1.0)
 
     def curves(expression: str) -> tuple[Curve, ...]:
         query = inliner.inline(expression, alert.place, alert.group)
         asked = Inlined(alert.rule, alert.group, query)
-        found = as_curves(asked, prometheus, span, CURVE_POINTS)
+        found = as_curves(asked, prometheus, span, points)
         return tuple(to_curve(series, clock, expression) for series in found)
 
     if alert.query is None:

@@ -1,11 +1,12 @@
 import copy
+import re
 import subprocess
 from pathlib import Path
 
 import promql_parser
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from driftdrill.rig.tools import find_tools
@@ -136,13 +137,11 @@ def test_what_reads_the_calendar_is_named() -> None:
     assert unscalable("x @ end() + time + rate(hour[5m]) # time()") == []
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_speed_1_changes_no_text_at_all(expr: str) -> None:
     assert scale_promql(expr, 1) == expr
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab[]()5mh:# \\\"'"))
 def test_any_string_survives_in_any_expression(text: str) -> None:
     quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -150,16 +149,17 @@ def test_any_string_survives_in_any_expression(text: str) -> None:
     assert scaled == f"(rate(x{{a={quoted}}}[5000ms]) / 60)"
 
 
-@settings(deadline=None)
 @given(st.sampled_from(EXPRESSIONS), st.floats(1.5, 600))
 def test_a_scaled_shipped_expression_is_promql(expr: str, speed: float) -> None:
     promql_parser.parse(scale_promql(expr, speed))
 
 
-@settings(deadline=None)
-@given(st.sampled_from(EXPRESSIONS), st.sampled_from([2, 4, 5, 60]), st.sampled_from([2, 3, 5]))
+# What is per second is divided once for each scaling: equal in value, but not in text.
+TIMELESS = [expr for expr in EXPRESSIONS if not re.search(r"\b(i?rate|deriv)\(", expr)]
+
+
+@given(st.sampled_from(TIMELESS), st.sampled_from([2, 4, 5, 60]), st.sampled_from([2, 3, 5]))
 def test_scaling_twice_scales_by_the_product(expr: str, first: int, second: int) -> None:
-    # No shipped rule is per second: a division would stand there twice.
     twice = scale_promql(scale_promql(expr, first), second)
     assert twice == scale_promql(expr, first * second)
 

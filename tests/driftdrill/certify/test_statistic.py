@@ -1,6 +1,8 @@
 """The statistic in numpy is that of the shipped rules on Prometheus, evaluation by evaluation."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +14,17 @@ from driftdrill.promapi import Prometheus
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import find_tools
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.queries import Inlined, at_every_evaluation
+from driftdrill.virtual.observe import record
+from driftdrill.virtual.queries import Inlined, as_curves
 from driftdrill.virtual.recorders import Recorders
-from driftdrill.virtual.recording import START, Recording, write_recording
+from driftdrill.virtual.recording import START, recorded_series
 from driftdrill.virtual.rules import load_groups
-from driftdrill.virtual.selectors import read_by
+from driftdrill.virtual.selectors import everything
 from driftdrill.virtual.service import VirtualService
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span
-from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario, find
-
-SCRAPE_S = 60.0
+from target_service.evidence import Bank
 
 
 @pytest.fixture(scope="module")
@@ -50,47 +51,70 @@ phases:
 
 
 @pytest.fixture(scope="module")
-def drill(scenario):
-    service = VirtualService(artifact("credit"))
-    return service, simulate(scenario, service, 0, SCRAPE_S, lambda _: None)
+def recording(scenario, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded") / "recording"
+    record(
+        scenario,
+        folder,
+        seed=0,
+        days=None,
+        wanted=everything,
+        portable=False,
+        tools=find_tools(),
+        show=lambda _: None,
+    )
+    return folder
 
 
 @pytest.fixture(scope="module")
-def prometheus(scenario, drill, tmp_path_factory) -> Iterator[Prometheus]:
-    service, history = drill
-    folder = tmp_path_factory.mktemp("recorded")
-    about = Recording("both", 0, scenario.schedule.duration, SCRAPE_S)
-    families = service.exposition.families(START + history.scrapes, history.counted, read_by(RULES))
-    write_recording(folder / "recording", about, scenario, families, portable=False)
-    with Store(folder / "recording", find_tools(), folder / "work", Interruption()) as store:
+def prometheus(recording, tmp_path_factory) -> Iterator[Prometheus]:
+    with Store(recording, find_tools(), tmp_path_factory.mktemp("work"), Interruption()) as store:
         client = store.client()
         yield client
         client.close()
 
 
-def on_prometheus(prometheus: Prometheus, name: str, duration: float) -> dict[int, float]:
-    """The largest value over the windows that the rules record, by the number of the evaluation."""
-    tools = find_tools()
-    groups = load_groups(RULES, 60.0, tools.promtool)
-    span = Span(round(START * 1000), round(duration * 1000))
-    recorders = Recorders(groups, span.start)
-    recorder = recorders.of(name)[-1]
-    group = recorder.group
-    query = Inliner(recorders).inline(f"max({name})", 10**6, group)
-    (answer,) = at_every_evaluation([Inlined(recorder.rule, group, query)], prometheus, span)
+@pytest.fixture(scope="module")
+def buckets(recording) -> dict[tuple[str, ...], np.ndarray]:
+    """(t, bins) what each minute added to the buckets of every distribution, not cumulative."""
+    found: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
+    for title, _, values in recorded_series(recording):
+        name, _, rest = title.partition("{")
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        key = (name, *(labels[of] for of in ("feature", "outcome") if of in labels))
+        if name.endswith("_bucket") or name == "model_category_total":
+            # The last scrape before each full minute.
+            found.setdefault(key, {})[labels.get("le", labels.get("category", ""))] = values[3::4]
     return {
-        round((time - START) / 60): value for series in answer for time, value in series.samples
+        key: np.diff(
+            np.column_stack(list(columns.values()))
+            if key[0] == "model_category_total"
+            else np.diff(np.column_stack(by_edge(columns)), axis=1, prepend=0.0),
+            axis=0,
+        )
+        for key, columns in found.items()
     }
 
 
-def in_numpy(drill, bank, keys, windows) -> np.ndarray:
-    """The statistic from the counts of the simulated service."""
-    service, history = drill
-    counts = np.concatenate(
-        [history.counted[np.array(service.positions[key])[:-2]] for key in keys]
-    )
-    added = np.diff(counts, axis=1)
-    return likelihood_ratios(np.array(bank.weights) @ added, added.sum(axis=0), windows)
+def by_edge(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
+    return [columns[le] for le in sorted(columns, key=float)]
+
+
+def on_prometheus(prometheus: Prometheus, name: str, duration: float) -> dict[int, float]:
+    """The largest value over the windows that the rules record, by the number of the evaluation."""
+    groups = load_groups(RULES, 60.0, find_tools().promtool)
+    span = Span(round(START * 1000), round(duration * 1000))
+    recorders = Recorders(groups, span.start)
+    recorder = recorders.of(name)[-1]
+    query = Inliner(recorders).inline(f"max({name})", 10**6, recorder.group)
+    asked = Inlined(recorder.rule, recorder.group, query)
+    (answer,) = as_curves(asked, prometheus, span, 10**6)
+    return {round((time - START) / 60): value for time, value in answer.samples}
+
+
+def in_numpy(bank: Bank, added: np.ndarray, windows: Sequence[int]) -> np.ndarray:
+    """The statistic from what each minute added, (t, bins)."""
+    return likelihood_ratios(np.array(bank.weights) @ added.T, added.sum(axis=1), windows)
 
 
 @pytest.mark.parametrize(
@@ -101,20 +125,24 @@ def in_numpy(drill, bank, keys, windows) -> np.ndarray:
         ("quality:llr", SPARSE_WINDOWS),
     ],
 )
-def test_numpy_and_prometheus_agree_at_every_evaluation(name, windows, drill, prometheus, scenario):
-    model = drill[0].model
-    banks = {
-        "drift:score_llr": [(model.banks.score, [("score",)])],
-        "drift:feature_llr": [
-            (bank, [("feature", feature)])
-            for feature, bank in zip(model.schema.names, model.banks.features, strict=True)
-        ],
-        "quality:llr": [(model.banks.outcomes, [("labelled", "0"), ("labelled", "1")])],
+def test_numpy_and_prometheus_agree_at_every_evaluation(
+    name, windows, buckets, prometheus, scenario
+):
+    model = VirtualService(artifact("credit")).model
+    labelled = [buckets["model_labelled_score_bucket", outcome] for outcome in ("0", "1")]
+    features = [
+        buckets["model_feature_bucket" if f.kind == "numeric" else "model_category_total", f.name]
+        for f in model.schema.features
+    ]
+    watched = {
+        "drift:score_llr": [(model.banks.score, buckets["model_score_bucket",])],
+        "drift:feature_llr": list(zip(model.banks.features, features, strict=True)),
+        "quality:llr": [(model.banks.outcomes, np.hstack(labelled))],
     }[name]
-    expected = np.max([in_numpy(drill, bank, keys, windows) for bank, keys in banks], axis=0)
+    expected = np.max([in_numpy(bank, added, windows) for bank, added in watched], axis=0)
     found = on_prometheus(prometheus, name, scenario.schedule.duration)
 
-    # The first evaluation that sees two scrapes a minute apart is number 2.
+    # The first evaluation that sees two full minutes is number 2.
     assert sorted(found) == list(range(2, 2 + len(expected)))
     # The rules round ln(k) to two decimals.
     np.testing.assert_allclose([found[i] for i in sorted(found)], expected, atol=0.006)

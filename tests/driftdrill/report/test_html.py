@@ -172,12 +172,13 @@ def test_text_and_lines_have_the_contrast_that_wcag_asks_for(palette: dict[str, 
         assert contrast(palette[line], palette["card"]) >= 3, line
 
 
-def test_write_reports_makes_the_folder_and_the_three_files(passed: Drill, tmp_path: Path) -> None:
+def test_write_reports_makes_the_folder_and_its_files(passed: Drill, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "one"
     write_reports(passed.scenario, passed.observation, passed.verdict, out)
     assert sorted(path.name for path in out.iterdir()) == [
         "junit.xml",
         "report.html",
+        "summary.md",
         "verdict.json",
     ]
     html = (out / "report.html").read_text(encoding="utf-8")

@@ -51,7 +51,7 @@ def run(
 def deaf(tmp_path: Path) -> Path:
     """A rule file whose alert has lost its hearing."""
     path = tmp_path / "deaf.yml"
-    path.write_text(SCORE_RULES[0].read_text().replace("threshold) > 1", "threshold) > 100"))
+    path.write_text(SCORE_RULES[0].read_text().replace("threshold > 1", "threshold > 100"))
     return path
 
 
@@ -139,7 +139,7 @@ def test_the_command_line_runs_records_and_replays(tmp_path):
     assert (verdict["mode"], verdict["outcome"]) == ("virtual", "pass")
     assert (tmp_path / "b/report.html").exists()
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [
-        "junit.xml", "report.html", "rules", "verdict.json",
+        "junit.xml", "report.html", "rules", "summary.md", "verdict.json",
     ]  # fmt: skip
 
 
