@@ -1,16 +1,20 @@
-"""What it costs the service to count a prediction, beside prometheus_client counting the same.
+"""What it costs the service to count a prediction, beside others who count the same.
 
-    python benchmarks/instrumentation.py [--json FILE]
+    python benchmarks/instrumentation.py [--json FILE] [--quick]
 
-CPU time of this process, medians of `ROUNDS` rounds in which both take turns. A request is one row;
-a batch is 1000. Both count the score, every feature, missing values, the request and its latency.
+First the counting alone, beside prometheus_client: CPU time of this process, medians of `ROUNDS`
+rounds in which both take turns. A request is one row; a batch is 1000. Both count the score, every
+feature, missing values, the request and its latency. Then whole services under load from outside;
+see `served.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -106,10 +110,22 @@ def measure(model: Model) -> dict[str, float]:
     return {name: round(median(values), 3) for name, values in times.items()}
 
 
+def served(quick: bool) -> dict[str, float]:
+    """The figures of whole services, which are asked by a process of its own."""
+    script = Path(__file__).with_name("served.py")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "served.json"
+        command = [sys.executable, str(script), "--json", str(file)]
+        subprocess.run([*command, "--quick"] if quick else command, check=True)
+        figures: dict[str, float] = json.loads(file.read_text())
+        return figures
+
+
 def main(arguments: list[str]) -> None:
     """Measure, print, and write the figures where they are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--quick", action="store_true", help="a glance: the figures are rough")
     options = parser.parse_args(arguments)
     figures = measure(train_named("credit", "benchmark"))
     print(f"{'CPU, µs':<24}{'ours':>8}{'prometheus_client':>20}{'ratio':>8}")
@@ -118,7 +134,8 @@ def main(arguments: list[str]) -> None:
         "us_per_row_batch": f"row in a batch of {MAX_BATCH}",
     }.items():
         own, other = figures[name], figures[f"peer_{name}"]
-        print(f"{title:<24}{own:>8.2f}{other:>20.2f}{other / own:>7.1f}x")
+        print(f"{title:<24}{own:>8.2f}{other:>20.2f}{other / own:>7.1f}x", flush=True)
+    figures |= served(options.quick)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -17,7 +17,7 @@ from target_service.contract import REFERENCE_MASS, SCORE
 
 _INTERVAL_S = 1.0
 _MOST_WORK = 0.2
-"""Share of its time that the harness may spend on drawing: the servers need the processors."""
+"""Share of a processor that drawing may take: the servers need the rest."""
 
 _SHARES_WINDOW_S = 600.0
 
@@ -69,7 +69,7 @@ class Onlooker:
         )
 
     def _draw(self, stage: Stage) -> None:
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.process_time()
         if began < self._next:
             return
         prometheus = Prometheus(self.rig.prometheus_url)
@@ -81,7 +81,7 @@ class Onlooker:
         finally:
             prometheus.close()
         self._show(stage, shares)
-        self._next = began + max(_INTERVAL_S, (time.monotonic() - began) / _MOST_WORK)
+        self._next = began + max(_INTERVAL_S, (time.process_time() - worked) / _MOST_WORK)
 
     def conclude(self, verdict: Verdict, report: str) -> None:
         """Show the verdict."""

@@ -76,6 +76,11 @@ def main() -> None:
         help="of the first of several workers; the others follow",
     )
     serving.add_argument(
+        "--exemplars",
+        action="store_true",
+        help="name the trace of a recent request for each bucket of the score, in OpenMetrics",
+    )
+    serving.add_argument(
         "--without-metrics", action="store_true", help="count nothing: to see what counting costs"
     )
     serving.set_defaults(run=_serve)
@@ -144,9 +149,9 @@ def _share_out(arguments: argparse.Namespace) -> str:
     """Leave to the workers what they are to serve; what each of them imports."""
     from target_service.workers import WORKER, Settings, hand_over
 
-    alone = ("standby", "drill_lost_scrapes", "without_metrics")
+    alone = ("standby", "drill_lost_scrapes", "without_metrics", "exemplars")
     if any(getattr(arguments, name) for name in alone) or arguments.drill_build != USUAL:
-        raise ValueError("--workers serves the sound service alone: no other option of drills")
+        raise ValueError("--workers serves the sound service alone, without exemplars")
     first = arguments.metrics_port
     ports = tuple(range(first, first + arguments.workers))
     name, key = arguments.app_name, _token_key()
@@ -168,7 +173,8 @@ def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     if build == BUILDS[USUAL] and not arguments.drill_lost_scrapes:
-        return create_app(model, ModelMetrics(model, arguments.app_name, registry), tokens)
+        metrics = ModelMetrics(model, arguments.app_name, registry)
+        return create_app(model, metrics, tokens, exemplars=arguments.exemplars)
 
     from target_service.faulty import create_faulty_app
 

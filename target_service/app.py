@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from target_service.body import RequestError, read_json
+from target_service.exemplars import trace_id
 from target_service.feedback import TokenError, Tokens
 from target_service.http_metrics import CLIENT_CLOSED_REQUEST, KNOWN_RESPONSES
 from target_service.instrument import HttpMiddleware, scrape_endpoint
@@ -31,7 +33,12 @@ from target_service.wire import (
 
 
 def create_app(
-    model: Model, metrics: ModelMetrics | None, tokens: Tokens, *, expose: bool = True
+    model: Model,
+    metrics: ModelMetrics | None,
+    tokens: Tokens,
+    *,
+    expose: bool = True,
+    exemplars: bool = False,
 ) -> Starlette:
     """The service of one loaded model.
 
@@ -42,8 +49,9 @@ def create_app(
         metrics: What counts; None counts nothing, which shows what counting costs.
         tokens: What ties outcomes to predictions.
         expose: Whether /metrics answers scrapes; not where several workers share the port.
+        exemplars: Whether requests with a `traceparent` are kept as examples of their score.
     """
-    service = _Service(model, metrics, tokens)
+    service = _Service(model, metrics, tokens, exemplars)
     app = Starlette(
         routes=[
             Route("/predict", service.predict, methods=["POST"]),
@@ -65,7 +73,10 @@ def create_app(
 
 
 class _Service:
-    def __init__(self, model: Model, metrics: ModelMetrics | None, tokens: Tokens) -> None:
+    def __init__(
+        self, model: Model, metrics: ModelMetrics | None, tokens: Tokens, exemplars: bool
+    ) -> None:
+        self._exemplars = exemplars
         self._model = model
         self._metrics = metrics
         self._tokens = tokens
@@ -80,6 +91,8 @@ class _Service:
         scores = self._model.score(x)
         if self._metrics:
             self._metrics.observe(x, scores)
+            if self._exemplars and (trace := trace_id(request.headers.get("traceparent", ""))):
+                self._metrics.exemplify(float(scores[0]), trace, time.time())
         issue = self._tokens.issue
         segments = self._model.schema.segment_numbers(x).tolist()
         predictions = [

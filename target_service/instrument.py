@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -114,11 +114,12 @@ class HttpMiddleware:
         path, root = scope["path"], scope.get("root_path", "")
         began = perf_counter()
 
-        async def watch(message: Message) -> None:
+        # No coroutine of its own: the app awaits the server's.
+        def watch(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, watch)

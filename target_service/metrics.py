@@ -30,6 +30,7 @@ from target_service.contract import (
 )
 from target_service.counts import Counts, RangedCounts
 from target_service.evidence_counters import bank_counters, evidence_metrics
+from target_service.exemplars import Exemplars
 from target_service.families import add_histogram, counter_family
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
 from target_service.model import Distribution, Reference
@@ -64,6 +65,7 @@ class ModelMetrics(HttpMetrics):
         self._features = [_feature_counts(reference) for reference in model.features]
         segment = model.schema.segment
         self._segment_column = None if segment is None else model.schema.index(segment)
+        self._exemplars = Exemplars(model.scores.edges)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._calibration = CalibrationCounts(model)
         self._feedback = {"accepted": 0, "duplicate": 0}
@@ -94,6 +96,11 @@ class ModelMetrics(HttpMetrics):
         names = self._model.schema.names
         x = self._model.schema.encode_values([row.get(name) for name in names] for row in rows)
         self.observe(x, np.asarray(scores, dtype=np.float64))
+
+    def exemplify(self, score: float, trace: str, now: float) -> None:
+        """Name a trace as an example of its score's bucket, at a unix time; see `Exemplars`."""
+        with self._lock:
+            self._exemplars.offer(score, trace, now)
 
     def observe_labels(
         self,
@@ -222,7 +229,7 @@ class ModelMetrics(HttpMetrics):
     def _predictions(self) -> list[Metric]:
         labels = self._model_labels
         score = Metric(SCORE, "Scores of predictions.", "histogram")
-        add_histogram(score, labels, self._scores.whole)
+        add_histogram(score, labels, self._scores.whole, self._exemplars.kept)
         squares = counter_family(SCORE_SQUARES, "Sum of the squares of the scores.")
         squares.add_sample(SCORE_SQUARES, labels, self._scores.squares)
         segment = Metric(SEGMENT_SCORE, "Scores of predictions by segment.", "histogram")

@@ -117,11 +117,16 @@ def bodies(target: Target) -> list[bytes]:
     return [exchange.body([row]) for row in rows]
 
 
-def request_maker(target: Target, found: Sequence[bytes]) -> MakeRequest:
+def request_maker(target: Target, found: Sequence[bytes], stray: int = STRAY) -> MakeRequest:
     """Requests as of a public service: each comes from another user, and a few are astray.
 
     Whatever a client chooses is another one in every request: path, query, headers. A label that
     takes its value from any of it gains one with every request.
+
+    Args:
+        target: Who is asked.
+        found: Bodies, sent in turns.
+        stray: One request in so many is astray; 0 for none.
     """
     parts = urlsplit(target.url + target.predict.path)
     folder = parts.path.rpartition("/")[0]
@@ -130,7 +135,7 @@ def request_maker(target: Target, found: Sequence[bytes]) -> MakeRequest:
 
     def make(number: int) -> bytes:
         who = b"X-User-Id: user-%d\r\nX-Request-Id: %d\r\n" % (number, number)
-        if number % STRAY == STRAY - 1:
+        if stray and number % stray == stray - 1:
             head = b"GET %s/astray-%d HTTP/1.1\r\n" % (folder.encode(), number)
             return head + common + who + b"\r\n"
         body = found[number % len(found)]

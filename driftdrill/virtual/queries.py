@@ -12,8 +12,9 @@ from driftdrill.promapi import Prometheus, PrometheusError, Series, SeriesArrays
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.timelines import EngineError, Span
 
-MAX_POINTS = 11_000
-"""Points per series that Prometheus answers in one query."""
+MAX_POINTS = 5_000
+"""Points per series asked for in one query: Prometheus would answer 11,000, but they are in our
+memory at a time."""
 
 _PARTS = 4
 """Queries that a rule's evaluations are divided into, or more: so that the processors finish

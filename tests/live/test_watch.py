@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ import yaml
 from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
 
 from driftdrill.drill import RULES
-from driftdrill.rig import BUILD
+from driftdrill.rig import BUILD, PROJECT
 from scenarios.spec import CATALOGUE
 from simulators.credit import CREDIT
 
@@ -38,6 +39,7 @@ class Up:
 
     def __init__(self, folder: Path, scenario: Path, rule: Path) -> None:
         self.results = folder / "runs"
+        self.started = time.time()
         self._log = folder / "up.log"
         command = [sys.executable, "-m", "driftdrill", "up", str(scenario)]
         with self._log.open("wb") as log:
@@ -244,6 +246,35 @@ def test_the_live_page_shows_scores_features_statistics_and_truth(page):
     assert len(set(re.findall(r" (\d+\.\d)h", steps))) > 5, "the reference is drawn"
 
 
+def dashboard_queries() -> list[Any]:
+    return [
+        pytest.param(target["expr"], id=f"{path.stem}: {panel['title']} {target['refId']}")
+        for path in sorted((PROJECT / "grafana" / "dashboards").glob("*.json"))
+        for panel in json.loads(path.read_text())["panels"]
+        for target in panel.get("targets", ())
+    ]
+
+
+@pytest.mark.parametrize("expression", dashboard_queries())
+def test_every_query_of_the_dashboards_has_data_of_the_drill(up, page, expression):
+    """With Grafana's variables as it fills them: a rate over four scrapes, and all of the rest."""
+    filled = expression.replace("$__rate_interval", f"{4 * 15_000 // SPEED}ms")
+    for name in ("model", "version", "feature"):
+        filled = filled.replace(f"${name}", ".*")
+    server = live(page).get_by_role("link", name=re.compile(":909")).first
+    asked = {
+        "query": filled,
+        "start": str(up.started),
+        "end": str(time.time()),
+        "step": "1",
+    }
+    answer = httpx.get(
+        f"{server.get_attribute('href')}/api/v1/query_range", params=asked, trust_env=False
+    ).json()
+    assert answer["status"] == "success", answer
+    assert answer["data"]["result"], filled
+
+
 def test_the_page_fits_a_phone_and_the_dark(page):
     page.set_viewport_size({"width": 390, "height": 800})
     page.emulate_media(color_scheme="dark")
@@ -278,7 +309,7 @@ def test_alerts_are_followed_after_the_traffic(page):
 
 
 def test_another_drill_starts_without_a_restart_and_can_be_stopped(page, up):
-    page.get_by_role("button", name="New").click()
+    page.get_by_role("button", name="New").click(timeout=LIMIT_S * 1000)
     page.locator('select[name="scenario"]').select_option("steady")
     page.get_by_role("button", name="Start", exact=True).click()
     banner = live(page).locator(".banner")

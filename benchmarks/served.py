@@ -1,0 +1,169 @@
+"""Services under load from outside, in turns: what their metrics cost them per request.
+
+    python benchmarks/served.py [--json FILE] [--quick]
+
+The CPU time is the service process' own. wrk asks as fast as it is answered; where it is missing,
+our own load generator does at a rate that leaves the service idle at times. Each variant serves for
+a while, then the next one does, round after round, so that whatever else the machine does meets all
+alike; medians of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from driftdrill.models import artifact
+from driftdrill.overhead.load import CONNECTIONS, Load
+from driftdrill.overhead.subject import bodies, cpu_clock, own_command, request_maker
+from driftdrill.rig.ports import lease_port
+from driftdrill.rig.process import Process
+from scenarios.target import shipped_target
+
+HTTP = Path(__file__).with_name("http_services.py")
+BARE = {"ours": "starlette", "starlette_exporter": "starlette", "instrumentator": "fastapi"}
+"""What each variant is without its metrics."""
+
+_MODEL = "credit"
+_START_S = 30.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How hard to measure: rounds, seconds per turn, and requests/s where wrk is missing."""
+
+    rounds: int
+    seconds: int
+    rate: float
+
+
+THOROUGH = Pace(rounds=15, seconds=1, rate=1500.0)
+QUICK = Pace(rounds=1, seconds=1, rate=200.0)
+
+
+@dataclass(frozen=True)
+class _Served:
+    process: Process
+    url: str
+    script: Path
+
+    def us_per_request(self, pace: Pace) -> float:
+        clock = cpu_clock(self.process.pid)
+        before = clock()
+        requests = self._wrk(pace) if shutil.which("wrk") else self._paced(pace)
+        return (clock() - before) / requests * 1e6
+
+    def _wrk(self, pace: Pace) -> int:
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{pace.seconds}", "-s", str(self.script)]
+        done = subprocess.run(
+            ["wrk", *options, f"{self.url}/predict"], capture_output=True, text=True, check=True
+        )
+        found = re.search(r"(\d+) requests in", done.stdout)
+        assert found, done.stdout
+        assert "Non-2xx" not in done.stdout, done.stdout
+        return int(found[1])
+
+    def _paced(self, pace: Pace) -> int:
+        target = shipped_target(self.url, _MODEL)
+        load = Load(self.url, request_maker(target, bodies(target), stray=0))
+        sent = load.send(pace.rate, pace.seconds)
+        assert sent.failed == 0, sent
+        return sent.requests
+
+
+def measure(pace: Pace) -> dict[str, float]:
+    """The figures by their keys; CPU in microseconds per request."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        model = artifact(_MODEL)
+        services = {
+            name: _start(stack, folder, name, [sys.executable, str(HTTP), name, "0"])
+            for name in (*dict.fromkeys(BARE.values()), *BARE)
+        }
+        for name, metrics in {"model": True, "model_without_metrics": False}.items():
+            command = own_command(model, 0, metrics=metrics)
+            services[name] = _start(stack, folder, name, command)
+        times: dict[str, list[float]] = {name: [] for name in services}
+        for number in range(pace.rounds + 1):
+            for name, service in services.items():
+                spent = service.us_per_request(pace)
+                if number or pace.rounds == 1:  # the first round warms up
+                    times[name].append(spent)
+    return _figures(times)
+
+
+def _figures(times: dict[str, list[float]]) -> dict[str, float]:
+    cpu = {name: median(found) for name, found in times.items()}
+    added = {
+        name: median(a - b for a, b in zip(times[name], times[bare], strict=True))
+        for name, bare in BARE.items()
+    }
+    pairs = zip(times["model_without_metrics"], times["model"], strict=True)
+    found = {
+        **{f"us_{name}": value for name, value in cpu.items()},
+        **{f"us_http_{name}": value for name, value in added.items()},
+        "throughput_ratio": median(without / with_ for without, with_ in pairs),
+        "requests_per_second_core": 1e6 / cpu["model"],
+        "times_cheaper_than_starlette_exporter": added["starlette_exporter"] / added["ours"],
+        "times_cheaper_than_instrumentator": added["instrumentator"] / added["ours"],
+    }
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, print, and write the figures where they are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--quick", action="store_true", help="a glance: the figures are rough")
+    options = parser.parse_args(arguments)
+    figures = measure(QUICK if options.quick else THOROUGH)
+    for name, value in figures.items():
+        print(f"{name:<44}{value:>10.2f}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _start(stack: ExitStack, folder: Path, name: str, command: list[str]) -> _Served:
+    port = stack.enter_context(lease_port(18_000))
+    url = f"http://{port.address}"
+    told = [str(port.port) if word == "0" else word for word in command]  # 0 stands for a port
+    process = Process(
+        name, told if "--port" in told else [*told, str(port.port)], log=folder / name
+    )
+    stack.callback(process.stop)
+    deadline = time.monotonic() + _START_S
+    while not _answers(url):
+        assert process.alive, process.describe_exit()
+        assert time.monotonic() < deadline, f"{name} did not start"
+        time.sleep(0.05)
+    script = folder / f"{name}.lua"
+    body = bodies(shipped_target(url, _MODEL))[0].decode()
+    script.write_text(
+        f'wrk.method = "POST"\nwrk.body = [==[{body}]==]\n'
+        'wrk.headers["Content-Type"] = "application/json"\n'
+    )
+    return _Served(process, url, script)
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
