@@ -11,7 +11,8 @@ from typing import Literal
 import msgspec
 
 from driftdrill.text import alert_title, short_time
-from scenarios.spec import Allow, Expect, Resolve, Scenario
+from scenarios.expectations import Allow, Expect, Resolve
+from scenarios.spec import Scenario
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 

@@ -6,15 +6,13 @@ Every duration and rate in a file is production time; a live drill scales them a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from scenarios.changes import read_drift
+from scenarios.expectations import Allow, AllowKeys, Expect, ExpectKeys, allow, expect
 from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
 from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
 from scenarios.worlds import Source, named, population
@@ -30,51 +28,6 @@ CATALOGUE = FOLDER / "catalogue"
 
 MAX_DURATION_S = 366 * 86_400.0
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-@dataclass(frozen=True)
-class Resolve:
-    """By when an alert must be over.
-
-    Attributes:
-        end: Seconds from the scenario's start to the end of the change that the alert found.
-        within: Seconds from that end.
-    """
-
-    end: float
-    within: float
-
-
-@dataclass(frozen=True)
-class Expect:
-    """An alert that must fire.
-
-    Attributes:
-        labels: Labels that the alert must carry, among others.
-        onset: Seconds from the scenario's start to the change that the alert is to find.
-        within: Seconds from the onset by which it must fire.
-        resolve: By when it must be over, where that is asked for.
-    """
-
-    alert: str
-    labels: Mapping[str, str]
-    onset: float
-    within: float
-    resolve: Resolve | None = None
-
-
-@dataclass(frozen=True)
-class Allow:
-    """An alert that may fire, and need not.
-
-    Attributes:
-        labels: Labels that the alert must carry, among others.
-        onset: Seconds from the scenario's start; before, the alert must stay silent.
-    """
-
-    alert: str
-    labels: Mapping[str, str]
-    onset: float
 
 
 @dataclass(frozen=True)
@@ -159,20 +112,6 @@ class _Phase(OperationKeys, frozen=True, kw_only=True):
     drifts: tuple[dict[str, Any], ...] = ()
 
 
-class _Expect(Strict, frozen=True):
-    alert: str
-    within: str
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    after: str | None = None
-    resolves: str | None = None
-
-
-class _Allow(Strict, frozen=True):
-    alert: str
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    after: str | None = None
-
-
 class _File(Strict, frozen=True):
     name: str
     summary: str
@@ -181,8 +120,8 @@ class _File(Strict, frozen=True):
     phases: tuple[_Phase, ...]
     source: Source = "drawn"
     labels: _Labels = _Labels()
-    expect: tuple[_Expect, ...] = ()
-    allow: tuple[_Allow, ...] = ()
+    expect: tuple[ExpectKeys, ...] = ()
+    allow: tuple[AllowKeys, ...] = ()
     replicas: int = 1
     scrapes: ScrapeKeys = ScrapeKeys()
 
@@ -230,10 +169,10 @@ def load(path: Path) -> Scenario:
         schedule=schedule,
         label_delay=delay,
         label_coverage=share(source, "labels.coverage", file.labels.coverage),
-        expects=tuple(_expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
+        expects=tuple(expect(source, i, raw, schedule) for i, raw in enumerate(file.expect)),
         path=path,
         source=file.source,
-        allows=tuple(_allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
+        allows=tuple(allow(source, i, raw, schedule) for i, raw in enumerate(file.allow)),
         replicas=file.replicas,
         lost_scrapes=share(source, "scrapes.lost", file.scrapes.lost),
     )
@@ -277,48 +216,3 @@ def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) 
         for j, drift in enumerate(raw.drifts)
     )
     return Phase(raw.name, seconds, rate, drifts, operation(source, key, raw))
-
-
-def _expect(source: Located, i: int, raw: _Expect, schedule: Schedule) -> Expect:
-    key = f"expect[{i}]"
-    with source.at(f"{key}.after"):
-        if raw.after is not None:
-            onset = schedule.phase_start(raw.after)
-        else:
-            windows = schedule.windows()
-            require(windows, "no phase drifts, so name the phase that the alert is to find")
-            onset = windows[0].start
-    within = _deadline(source, f"{key}.within", raw.within, schedule.duration - onset)
-    resolve = None
-    if raw.resolves is not None:
-        end = _end_of_change(schedule, onset)
-        left = schedule.duration - end
-        resolve = Resolve(end, _deadline(source, f"{key}.resolves", raw.resolves, left))
-    with source.at(f"{key}.alert"):
-        require(raw.alert, "expected an alert's name")
-    return Expect(raw.alert, raw.labels, onset, within, resolve)
-
-
-def _allow(source: Located, i: int, raw: _Allow, schedule: Schedule) -> Allow:
-    key = f"allow[{i}]"
-    with source.at(f"{key}.alert"):
-        require(raw.alert, "expected an alert's name")
-    with source.at(f"{key}.after"):
-        if raw.after is not None:
-            return Allow(raw.alert, raw.labels, schedule.phase_start(raw.after))
-    windows = schedule.windows()
-    return Allow(raw.alert, raw.labels, windows[0].start if windows else 0.0)
-
-
-def _deadline(source: Located, key: str, text: str, left: float) -> float:
-    """Seconds of a deadline that must come before the scenario ends, in `left` seconds."""
-    with source.at(key):
-        seconds = duration(text)
-        require(0 < seconds <= left, f"expected a deadline inside the scenario, up to {left:.0f}s")
-    return seconds
-
-
-def _end_of_change(schedule: Schedule, onset: float) -> float:
-    """When the stretch that drifts at `onset` is over; where nothing drifts, when its phase is."""
-    drifting = [window.end for window in schedule.windows() if window.start <= onset < window.end]
-    return drifting[0] if drifting else onset + schedule.phase_at(onset).duration

@@ -17,7 +17,8 @@ from driftdrill.models import artifact
 from driftdrill.rig.errors import RigError
 from driftdrill.virtual.recording import EVALUATION_INTERVAL_S
 from driftdrill.virtual.service import VirtualService
-from scenarios.spec import Expect, Scenario, find
+from scenarios.expectations import Expect
+from scenarios.spec import Scenario, find
 
 DRILLS = ("covariate-sudden", "covariate-gradual", "concept-sudden")
 """Certified unless others are named."""

@@ -8,7 +8,8 @@ from driftdrill.report.canvas import Canvas, Key
 from driftdrill.report.svg import fitting, node, titled
 from driftdrill.text import alert_title, short_time
 from driftdrill.verdict import Alert, Observation, expected, matches
-from scenarios.spec import Expect, Scenario
+from scenarios.expectations import Expect
+from scenarios.spec import Scenario
 
 _MOST = 40
 _HEIGHT, _BAR = 22.0, 12.0

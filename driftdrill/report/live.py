@@ -31,7 +31,8 @@ from driftdrill.verdict import (
     judge,
     matches,
 )
-from scenarios.spec import Expect, Scenario
+from scenarios.expectations import Expect
+from scenarios.spec import Scenario
 
 Stage = Literal["preparing", "running", "over"]
 State = Literal["inactive", "pending", "firing", "resolved"]

@@ -9,7 +9,8 @@ from driftdrill.report.canvas import Canvas, Key
 from driftdrill.report.svg import fitting, node
 from driftdrill.report.timeline import draw_drifts, draw_traffic
 from driftdrill.text import alert_title, printable, short_time
-from scenarios.spec import Expect, Scenario
+from scenarios.expectations import Expect
+from scenarios.spec import Scenario
 
 WIDTH = 1040.0
 """Pixels."""

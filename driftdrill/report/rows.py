@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from driftdrill.text import UNKNOWN, alert_title, short_time
 from driftdrill.verdict import Alert, Expectation, Outcome, Verdict, matches
-from scenarios.spec import Expect, Scenario
+from scenarios.expectations import Expect
+from scenarios.spec import Scenario
 
 COLUMNS = ("Alert", "Expected", "Within", "Fired", "Notified", "Resolved")
 

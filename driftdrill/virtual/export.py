@@ -16,7 +16,8 @@ import yaml
 from driftdrill.virtual.gotext import quoted
 from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
-from scenarios.spec import Allow, Expect, Scenario
+from scenarios.expectations import Allow, Expect
+from scenarios.spec import Scenario
 
 
 def export_tests(recording: Path, rules: Sequence[Path], path: Path) -> None:

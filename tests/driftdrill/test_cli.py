@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from driftdrill.cli import PASS, USAGE, app
+from driftdrill.cli import app
+from driftdrill.commands.answers import PASS, USAGE
 
 SCENARIO = """\
 name: mine

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftdrill.verdict import Alert, Observation, judge
-from scenarios.spec import Allow, Expect, Resolve, Scenario
+from scenarios.expectations import Allow, Expect, Resolve
+from scenarios.spec import Scenario
 from simulators.schedule import Phase, Ramp, Schedule
 
 ONSET = 1200.0

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenarios.spec import CATALOGUE, Allow, Resolve, catalogue, duration, find, load
+from scenarios.expectations import Allow, Resolve
+from scenarios.spec import CATALOGUE, catalogue, duration, find, load
 from scenarios.yamlfile import BadFileError
 from simulators.drifts import CovariateShift
 from target_service.contract import DATA, RECIPES, load_dataset

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.spec import Allow, Resolve, find
+from scenarios.expectations import Allow, Resolve
+from scenarios.spec import find
 from scenarios.stretch import DAY_S, stretch
 
 

@@ -17,7 +17,8 @@ from driftdrill.verdict import (
     Statistic,
     Verdict,
 )
-from scenarios.spec import Expect, Scenario
+from scenarios.expectations import Expect
+from scenarios.spec import Scenario
 from simulators.drifts import CovariateShift
 from simulators.schedule import ActiveDrift, Phase, Ramp, Schedule
 

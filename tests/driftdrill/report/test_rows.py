@@ -7,7 +7,7 @@ from report_examples import MODEL, Drill
 
 from driftdrill.report.rows import headline, rows, run_again
 from driftdrill.verdict import Alert, Expectation, judge
-from scenarios.spec import Allow, Expect, Resolve
+from scenarios.expectations import Allow, Expect, Resolve
 
 
 def test_times_count_from_the_onset_of_the_change(passed: Drill) -> None:

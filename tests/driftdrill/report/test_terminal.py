@@ -9,7 +9,7 @@ from rich.console import Console
 
 from driftdrill.report.drawing import draw
 from driftdrill.report.terminal import list_table, print_verdict
-from scenarios.spec import Expect
+from scenarios.expectations import Expect
 
 
 def console(*, width: int = 120, colour: bool = False) -> Console:

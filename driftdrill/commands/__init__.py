@@ -1,0 +1,1 @@
+"""The commands of `driftdrill.cli`, by what they are for: arguments -> one call -> exit code."""

@@ -1,0 +1,162 @@
+"""Drills, and what they say of the alerts: `run`, `suite`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from driftdrill import checks
+from driftdrill.commands.answers import console, exit_code
+from driftdrill.commands.options import Days, Engine, Folder, Rules, Seed, Speed, Target
+from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.probe import refuse_misfits
+from driftdrill.rig.errors import UsageError
+from driftdrill.rig.interrupts import interruption
+from driftdrill.suite import Way, chosen, run_suite
+from driftdrill.verdict import Outcome
+from scenarios.spec import CATALOGUE, find
+from scenarios.target import load_target
+from simulators.fleet import MAX_REPLICAS
+
+
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME…", help="Scenarios, or paths of scenario files."),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="On real servers; the default.")] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Without servers and without a clock, in seconds.")
+    ] = False,
+    recording: Annotated[
+        Path | None, typer.Option("--replay", help="A recording to hold rules against.")
+    ] = None,
+    days: Days = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What evaluates a virtual drill: fast, or by the book.")
+    ] = Engine.BLOCKS,
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New or empty folder for the results. [default: runs/TIME-NAME]"),
+    ] = None,
+    rules: Rules = None,
+    target: Target = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(help="URL of a Prometheus that watches the target; read, at speed 1."),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_REPLICAS, help="Of the service, where no phase says."),
+    ] = None,
+    among: Folder = CATALOGUE,
+) -> int:
+    """Drill: drive the service through a scenario, and judge which alerts fired."""
+    if sum((live, virtual, recording is not None)) > 1:
+        raise UsageError("--live, --virtual and --replay are three ways to run; choose one")
+    if days is not None and not virtual:
+        raise UsageError("--days is for --virtual: a live drill takes as long as it takes")
+    if bool(names) == bool(recording):
+        raise UsageError("name the scenarios to run, or give a recording to --replay")
+    if target is not None and (virtual or recording):
+        raise UsageError("--target is a service that runs: only a live drill can ask it")
+    if replicas is not None and (target or recording):
+        raise UsageError("--replicas are of the service that a drill starts itself")
+    if prometheus is not None:
+        if target is None or rules:
+            raise UsageError("--prometheus has rules of its own, and watches a --target")
+        speed = 1.0
+    scenarios = [find(name, among) for name in names or ()]
+    if replicas is not None:
+        scenarios = [scenario.with_replicas(replicas) for scenario in scenarios]
+    asked = load_target(target) if target else None
+    files = tuple(rules or (asked.rules if asked else ()) or RULES)
+    checks.check_rules(files, speed)
+    folders = checks.result_folders(scenarios, out)
+    if recording:
+        verdict = replay(recording, out=out, rules=files, engine=engine.value, console=console)
+        return exit_code([verdict.outcome])
+    if virtual:
+        return exit_code(
+            [
+                virtual_drill(
+                    scenario,
+                    days=days,
+                    seed=seed,
+                    out=folder or default_out(scenario.name),
+                    rules=files,
+                    engine=engine.value,
+                    console=console,
+                ).outcome
+                for scenario, folder in zip(scenarios, folders, strict=True)
+            ]
+        )
+    outcomes: list[Outcome] = []
+    if asked:
+        refuse_misfits(asked, scenarios)
+    with interruption() as interrupted:
+        for scenario, folder in zip(scenarios, folders, strict=True):
+            verdict = drill(
+                scenario,
+                speed=speed,
+                seed=seed,
+                out=folder or default_out(scenario.name),
+                rules=files,
+                interruption=interrupted,
+                console=console,
+                target=asked,
+                prometheus=prometheus,
+            )
+            outcomes.append(verdict.outcome)
+            if interrupted.signal is not None:
+                break
+    return exit_code(outcomes)
+
+
+def suite(
+    pattern: Annotated[
+        str, typer.Argument(help="Which scenarios, by name; `*` stands for anything.")
+    ] = "*",
+    live: Annotated[bool, typer.Option("--live", help="On real servers.")] = False,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Without servers and without a clock; the default.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="File for the JUnit report. [default: OUT/junit.xml]")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Drills at a time. [default: a processor each; 1 when live]"),
+    ] = None,
+    speed: Speed = 60.0,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New or empty folder for the results. [default: runs/TIME-suite]"),
+    ] = None,
+    folder: Folder = CATALOGUE,
+    rules: Rules = None,
+) -> int:
+    """Drill the whole catalogue: one table, one JUnit file, one exit code."""
+    if live and virtual:
+        raise UsageError("--live and --virtual are two ways to run; choose one")
+    scenarios = chosen(folder, pattern)
+    files = tuple(rules or RULES)
+    checks.check_rules(files, speed)
+    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files)
+    with interruption() as interrupted:
+        verdicts = run_suite(
+            scenarios,
+            way,
+            jobs=jobs or (1 if live else os.cpu_count() or 1),
+            out=out or default_out("suite"),
+            junit=junit,
+            interrupted=interrupted,
+            console=console,
+        )
+    return exit_code([verdict.outcome for verdict in verdicts])
