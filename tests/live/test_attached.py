@@ -109,12 +109,12 @@ def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
             for name, command in commands.items()
         ]
         try:
-            for url in (
-                f"http://{scorer.address}/metrics/",
-                f"http://{prometheus.address}/-/ready",
-                f"http://{manager.address}/-/ready",
-            ):
-                await_answer(url)
+            await_answer(f"http://{scorer.address}/metrics/")
+            # Prometheus looks for Alertmanagers every 5 seconds, as one that runs already has done.
+            found = f"http://{prometheus.address}/api/v1"
+            await_answer(f"{found}/alertmanagers", manager.address)
+            await_answer(f"{found}/alerts", '"firing"')
+            await_answer(f"http://{manager.address}/-/ready")
             yield Monitoring(
                 f"http://{prometheus.address}",
                 PEERS / "mlflow.yaml",
@@ -125,11 +125,12 @@ def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
                 process.stop()
 
 
-def await_answer(url: str) -> None:
+def await_answer(url: str, saying: str = "") -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         try:
-            if httpx.get(url, trust_env=False).is_success:
+            answer = httpx.get(url, trust_env=False)
+            if answer.is_success and saying in answer.text:
                 return
         except httpx.TransportError:
             pass
