@@ -1,0 +1,80 @@
+"""One drill of each group of the catalogue, live and virtually: as stated, and the same of both."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.spec import CATALOGUE
+
+pytestmark = pytest.mark.live
+
+DRILLS = (
+    "rolling-restart",  # benign
+    "concept-sudden",  # drift of outcomes
+    "covariate-gradual",  # drift of inputs
+    "feature-unit-change",  # broken data
+    "score-collapse",  # broken deployment
+    "service-down",  # operations
+)
+
+SPEED = 120
+
+NOISE_S = 60 + 15 + 60
+"""How far the delays of one alert may be apart: an evaluation comes up to a minute later after the
+same change, it sees up to one scrape more or less, and so a statistic that is close to its
+threshold passes it an evaluation sooner or later."""
+
+Verdicts = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    (folder / "drills").mkdir()
+    for name in DRILLS:
+        shutil.copyfile(CATALOGUE / f"{name}.yaml", folder / "drills" / f"{name}.yaml")
+    return folder
+
+
+def suite(folder: Path, mode: str, *arguments: str) -> tuple[int, str, Verdicts]:
+    """Exit code, what was said, and the verdicts, once a suite has ended."""
+    out = folder / mode
+    own = ["--scenarios", str(folder / "drills"), "--out", str(out), f"--{mode}"]
+    command = [sys.executable, "-m", "driftdrill", "suite", *own, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+    files = sorted(out.glob("*/verdict.json"))
+    verdicts = {file.parent.name: json.loads(file.read_text()) for file in files}
+    return done.returncode, done.stdout + done.stderr, verdicts
+
+
+@pytest.fixture(scope="module")
+def live(folder) -> tuple[int, str, Verdicts]:
+    return suite(folder, "live", "--speed", str(SPEED))
+
+
+@pytest.fixture(scope="module")
+def virtual(folder) -> tuple[int, str, Verdicts]:
+    return suite(folder, "virtual")
+
+
+def test_a_drill_of_each_group_passes_on_real_servers(live):
+    code, said, verdicts = live
+    assert code == 0, said
+    assert set(verdicts) == set(DRILLS)
+
+
+def test_a_virtual_drill_says_what_the_live_one_says_and_when(live, virtual):
+    for name in DRILLS:
+        seen, computed = live[2][name], virtual[2][name]
+        assert seen["outcome"] == computed["outcome"]
+        for one, other in zip(seen["expectations"], computed["expectations"], strict=True):
+            assert (one["alert"], one["kind"]) == (other["alert"], other["kind"])
+            if one["delay_s"] is not None:
+                assert abs(one["delay_s"] - other["delay_s"]) <= NOISE_S, (name, one, other)
