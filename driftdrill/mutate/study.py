@@ -11,14 +11,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from driftdrill.mutate.mutants import Mutant, mutants
-from driftdrill.mutate.trial import Trial
+from driftdrill.mutate.trial import opened
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.tools import find_tools
 from driftdrill.virtual.observe import record
 from driftdrill.virtual.recording import EVALUATION_INTERVAL_S
 from driftdrill.virtual.rules import Group, load_groups, needed_by
 from driftdrill.virtual.selectors import everything
-from scenarios.spec import Scenario
+from scenarios.spec import Scenario, load
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,6 @@ def _examine(
     path: Path, rules: Sequence[Path], numbers: Sequence[int], seed: int, work: Path
 ) -> dict[int, Kill]:
     """The mutants among some that one scenario notices, in a process of its own."""
-    from scenarios.spec import load
-
     tools, scenario, recording = find_tools(), load(path), work / "recording"
     record(
         scenario,
@@ -131,7 +129,7 @@ def _examine(
     groups = load_groups(rules, EVALUATION_INTERVAL_S, tools.promtool)
     readers, all_mutants = alerts_behind(groups), tuple(mutants(groups))
     kills: dict[int, Kill] = {}
-    with Trial(recording, tools, work) as trial:
+    with opened(recording, tools, work) as trial:
         sound = trial.verdict(groups)
         if sound.outcome != "pass":
             said = "\n".join(sound.reasons)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from driftdrill.mutate.mutants import Mutant
 from driftdrill.promapi import Clock, Prometheus, Series, alert_lives
 from driftdrill.rig.interrupts import Interruption
-from driftdrill.rig.tools import Tools
+from driftdrill.rig.tools import Tool, Tools
 from driftdrill.verdict import Observation, Verdict, judge
 from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.blocks_engine import AlertQuery
@@ -26,45 +24,45 @@ from driftdrill.virtual.timelines import EngineError, Span
 Samples = dict[str, tuple[Series, ...]]
 
 
-class Trial:
-    """A recorded drill, before which any number of rule sets can be brought; a context manager.
-
-    An alert whose expression is the same in two rule sets is evaluated once.
+@contextmanager
+def opened(recording: Path, tools: Tools, work: Path) -> Iterator[Trial]:
+    """A recorded drill, with a Prometheus on it while the `with` block lasts.
 
     Args:
         recording: Its folder.
         tools: Prometheus and promtool.
         work: New or empty folder.
     """
+    with (
+        Store(recording, tools, work / "store", Interruption()) as store,
+        closing(store.client()) as prometheus,
+    ):
+        yield Trial(recording, prometheus, tools.promtool, work)
 
-    def __init__(self, recording: Path, tools: Tools, work: Path) -> None:
+
+class Trial:
+    """A recorded drill, before which any number of rule sets can be brought.
+
+    An alert whose expression is the same in two rule sets is evaluated once.
+
+    Args:
+        recording: Its folder.
+        prometheus: On the recording.
+        promtool: Evaluates what cannot be asked of Prometheus.
+        work: Folder for what promtool reads.
+    """
+
+    def __init__(self, recording: Path, prometheus: Prometheus, promtool: Tool, work: Path) -> None:
         self._recording = recording
         self._about = read_recording(recording)
         self._scenario = recorded_scenario(recording)
         self._span = Span(round(self._about.start * 1000), round(self._about.duration * 1000))
-        self._tools = tools
+        self._prometheus = prometheus
+        self._promtool = promtool
         self._work = work
-        self._stack = ExitStack()
         self._answers: dict[object, tuple[Series, ...]] = {}
         self._sound: Samples = {}
         self._runs = 0
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            store = stack.enter_context(
-                Store(self._recording, self._tools, self._work / "store", Interruption())
-            )
-            self._prometheus: Prometheus = stack.enter_context(closing(store.client()))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
 
     def verdict(self, groups: Sequence[Group]) -> Verdict:
         """How the drill ends with these rules, which are sound: mutants are compared with them."""
@@ -144,7 +142,7 @@ class Trial:
                 needed,
                 metrics_file(self._recording),
                 self._span,
-                self._tools.promtool,
+                self._promtool,
                 self._work / f"run-{self._runs}",
             )
         return tuple(s for s in self._answers[key] if s.labels["alertname"] in names)
