@@ -5,21 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from driftdrill.certify.output import print_tables, write_json, write_page
 from driftdrill.certify.study import Plan, certify
+from driftdrill.report.bar import counting_bar
 
 
 def certify_rules(plan: Plan, out: Path, json: Path | None, jobs: int, console: Console) -> None:
     """Run a study, print the table, write `certificate.json` and `certificate.html` into `out`."""
-    columns = (
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with counting_bar(console) as progress:
         task = progress.add_task("runs", total=None)
 
         def show(done: int, total: int) -> None:

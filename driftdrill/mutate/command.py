@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from driftdrill.mutate.equivalents import idle, read_arguments
 from driftdrill.mutate.report import print_findings, summary
 from driftdrill.mutate.study import study
+from driftdrill.report.bar import counting_bar
 from driftdrill.rig import PROJECT
 from scenarios.spec import Scenario
 
@@ -43,13 +43,7 @@ def mutate(
         are none.
     """
     arguments = read_arguments(equivalent) if equivalent else ()
-    columns = (
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with counting_bar(console) as progress:
         task = progress.add_task("recording and breaking", total=None)
 
         def show(scenario: str, done: int, total: int) -> None:

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from driftdrill.report.bar import counting_bar
 from driftdrill.report.rows import COLOURS, HEADLINES
 from driftdrill.text import alert_title, printable, printable_lines, short_time
 from driftdrill.verdict import Outcome, Verdict
@@ -30,16 +30,7 @@ class SuiteLine:
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
         # Without a thread of its own: drills are forked meanwhile.
-        self._bar = Progress(
-            BarColumn(24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = counting_bar(console, auto_refresh=False)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> Self:
