@@ -47,7 +47,8 @@ def drill(
     at = f" at {target.url}" if target else ""
     console.print(f"[bold]{scenario.name}[/] live{at} at speed {speed:g}, seed {seed}")
     served = target or service(scenario)
-    settings = Settings(speed, seed, out, rules, served, find_tools(), prometheus)
+    tools = None if prometheus else find_tools()
+    settings = Settings(speed, seed, out, rules, served, tools, prometheus)
 
     def announce(rig: Stage) -> None:
         console.print(f"  Prometheus    {rig.prometheus_url}  ask it what you like meanwhile")

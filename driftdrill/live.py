@@ -17,6 +17,7 @@ from driftdrill.rig.attached import Attached
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.rig import Rig
+from driftdrill.rig.tools import find_tools
 from driftdrill.verdict import Observation
 from driftdrill.watch import Settings, Watch
 from scenarios.board import Start, announce
@@ -88,8 +89,9 @@ Stage = Rig | Attached
 
 def _stage(settings: Settings, interruption: Interruption) -> Stage:
     if settings.prometheus is not None:
-        return Attached(settings.out, settings.prometheus, interruption)
-    return Rig(settings.out, settings.speed, settings.tools, settings.rules, interruption)
+        return Attached(settings.out, settings.prometheus, settings.speed)
+    tools = settings.tools or find_tools()
+    return Rig(settings.out, settings.speed, tools, settings.rules, interruption)
 
 
 def _drill(
@@ -129,8 +131,7 @@ def fly(
     try:
         ready(rig)
         watch.rules = prometheus.rules()
-        allowed = {allow.alert for allow in watch.scenario.allows}
-        if already := [name for name in prometheus.firing() if name not in allowed]:
+        if already := [n for n in prometheus.firing() if n not in watch.allowed_before]:
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)
         watch.clock = _begin(rig, watch, generator)

@@ -9,6 +9,7 @@ from driftdrill.promapi import Prometheus, PrometheusError
 from driftdrill.report.live import LiveView, Stage, live_html
 from driftdrill.report.progress import Progress
 from driftdrill.report.shares import Share
+from driftdrill.rig.attached import Attached
 from driftdrill.rig.rig import Rig
 from driftdrill.verdict import Verdict
 from driftdrill.watch import Watch
@@ -34,7 +35,7 @@ class Onlooker:
     """
 
     board: Board
-    rig: Rig
+    rig: Rig | Attached
     watch: Watch
     verdict: Verdict | None = None
     report: str = ""
@@ -59,7 +60,8 @@ class Onlooker:
         try:
             watch.look(prometheus, self.rig.receiver.notifications(), now)
         except PrometheusError:
-            return self.rig.dead() is None  # slow, or gone
+            # Slow, or gone; somebody else's may come back.
+            return isinstance(self.rig, Attached) or self.rig.dead() is None
         finally:
             prometheus.close()
         self._draw("over")
@@ -112,6 +114,8 @@ class Onlooker:
         return tuple(shares)
 
     def _servers(self) -> tuple[tuple[str, str], ...]:
+        if isinstance(self.rig, Attached):
+            return ()  # their names here are not those by which a browser finds them
         return (
             ("Prometheus", self.rig.prometheus_url),
             ("Alertmanager", self.rig.alertmanager_url),

@@ -1,7 +1,8 @@
 """Everything started, for people: choose drills in Locust's web page, one by one, and watch.
 
 Each drill gets servers of its own, on the same ports: what the one before left in Prometheus cannot
-leak into the next, and its speed can be another.
+leak into the next, and its speed can be another. Only where they run already, as a stack of
+containers does, each drill takes place under the same ones, once they are at rest.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from driftdrill.live import LoadGenerator, fly
+from driftdrill.live import LoadGenerator, Stage, fly
 from driftdrill.models import service
 from driftdrill.onlooker import Onlooker
-from driftdrill.promapi import PrometheusError
+from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report import write_reports
 from driftdrill.report.terminal import print_verdict
 from driftdrill.rig import readiness
+from driftdrill.rig.attached import Attached
 from driftdrill.rig.configs import ScrapeJob
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.interrupts import Interrupted, Interruption
@@ -36,9 +38,27 @@ from driftdrill.verdict import judge
 from driftdrill.watch import Settings, Watch
 from scenarios.board import Board, Run
 from scenarios.spec import CATALOGUE, FOLDER, Scenario, find
+from scenarios.target import Target
 
 _POLL_S = 0.2
 _START_LIMIT_S = 60.0
+
+REST_S = 3600.0
+"""Production seconds between two drills under one Prometheus: the longest window of the shipped
+rules, so that nothing of the one is in the statistics of the other."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Servers that run already.
+
+    Attributes:
+        prometheus: Base URL of the Prometheus that scrapes the target.
+        target: The service.
+    """
+
+    prometheus: str
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -47,8 +67,11 @@ class Offer:
 
     Attributes:
         scenario: The drill that is selected first.
+        speed: Of the first drill; of all where the servers run already.
         out: Folder that gets a folder for every drill.
-        rules: Rule files, in production time.
+        rules: Rule files, in production time; Prometheus' own where that runs already.
+        host: Address that the page listens on.
+        stack: The servers, where they run already; None starts some for each drill.
     """
 
     scenario: Scenario
@@ -56,6 +79,8 @@ class Offer:
     seed: int
     out: Path
     rules: tuple[Path, ...]
+    host: str = "127.0.0.1"
+    stack: Stack | None = None
 
 
 def stay_up(offer: Offer, interruption: Interruption, console: Console) -> None:
@@ -70,15 +95,24 @@ def stay_up(offer: Offer, interruption: Interruption, console: Console) -> None:
         try:
             with _locust(offer, board, web, interruption) as locust, ExitStack() as rigs:
                 page = ScrapeJob("locust", web.address, "/drill/metrics")
-                idle = Path(folder) / "idle"
-                rig = rigs.enter_context(_rig(offer, idle, offer.speed, page, interruption))
-                rig.start(service(offer.scenario))
-                _print_addresses(web, rig, console)
-                last = None
+                addresses = {"Locust": f"http://{web.address}"}
+                if offer.stack:
+                    addresses["Prometheus"] = offer.stack.prometheus
+                else:
+                    idle = Path(folder) / "idle"
+                    rig = rigs.enter_context(_rig(offer, idle, offer.speed, page, interruption))
+                    rig.start(service(offer.scenario))
+                    addresses |= _addresses(rig)
+                _print_addresses(addresses, console)
+                last, done = None, 0
                 while True:
-                    run = _next_run(board, locust, last, interruption)
+                    run = _next_run(board, done, locust, last, interruption)
                     rigs.close()
-                    last = _drill(offer, board, run, page, rigs, locust, interruption, console)
+                    rested = last.watch if last else None
+                    last = _drill(
+                        offer, board, run, page, rigs, locust, rested, interruption, console
+                    )
+                    done = run.number
         except Interrupted:
             console.print("\nStopped.")
 
@@ -93,7 +127,7 @@ def _locust(
     arguments = [
         "--locustfile", str(FOLDER / "locustfile.py"),
         "--host", "http://127.0.0.1",  # every drill says where its service is
-        "--web-host", "127.0.0.1",
+        "--web-host", offer.host,
         "--web-port", str(web.port),
         "--scenario", name,
         "--speed", repr(offer.speed),
@@ -102,6 +136,10 @@ def _locust(
         "--loglevel", "WARNING",
     ]  # fmt: skip
     env = {**os.environ, "DRIFTDRILL_SCENARIOS": name if own else ""}
+    if offer.stack:
+        arguments += ["--target-file", str(offer.stack.target.path), "--only-speed"]
+        arguments += [repr(offer.speed)]
+        env["DRIFTDRILL_MODEL"] = offer.stack.target.model
     log = board.folder.parent / "locust.log"
     locust = Process("locust", locust_command(arguments), env=env, log=log)
     try:
@@ -116,24 +154,26 @@ def _rig(offer: Offer, out: Path, speed: float, page: ScrapeJob, interruption: I
     return Rig(out, speed, find_tools(), offer.rules, interruption, beside=[page])
 
 
-def _print_addresses(web: Lease, rig: Rig, console: Console) -> None:
-    console.print("Choose a drill and press Start; Ctrl-C ends everything.\n")
-    for name, url in {
-        "Locust": f"http://{web.address}",
+def _addresses(rig: Rig) -> dict[str, str]:
+    return {
         "Prometheus": rig.prometheus_url,
         "Alertmanager": rig.alertmanager_url,
         "Service": f"{rig.service_urls[0]}/metrics",
-    }.items():
+    }
+
+
+def _print_addresses(addresses: Mapping[str, str], console: Console) -> None:
+    console.print("Choose a drill and press Start; Ctrl-C ends everything.\n")
+    for name, url in addresses.items():
         console.print(f"  {name:<14}{url}")
 
 
 def _next_run(
-    board: Board, locust: Process, last: Onlooker | None, interruption: Interruption
+    board: Board, done: int, locust: Process, last: Onlooker | None, interruption: Interruption
 ) -> Run:
-    """Wait until somebody starts a drill; meanwhile show how the alerts of the last one end."""
-    done = board.last()
+    """Wait for a run after number `done`; meanwhile show how the alerts of the last one end."""
     lively = last is not None
-    while (run := board.last()) == done or run is None:
+    while (run := board.last()) is None or run.number <= done:
         interruption.check()
         if not locust.alive:
             raise RigError(locust.describe_exit())
@@ -150,6 +190,7 @@ def _drill(
     page: ScrapeJob,
     rigs: ExitStack,
     locust: Process,
+    before: Watch | None,
     interruption: Interruption,
     console: Console,
 ) -> Onlooker:
@@ -158,11 +199,22 @@ def _drill(
     scenario = find(wanted.scenario)
     out = offer.out / f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario.name}-{run.number}"
     console.print(f"\n[bold]{scenario.name}[/] at speed {wanted.speed:g}, seed {wanted.seed}")
+    stack = offer.stack
     settings = Settings(
-        wanted.speed, wanted.seed, out, offer.rules, service(scenario), find_tools()
+        wanted.speed,
+        wanted.seed,
+        out,
+        offer.rules,
+        stack.target if stack else service(scenario),
+        None if stack else find_tools(),
+        stack.prometheus if stack else None,
     )
     watch = Watch(scenario, settings)
-    rig = rigs.enter_context(_rig(offer, out, wanted.speed, page, interruption))
+    rig: Stage = rigs.enter_context(
+        Attached(out, stack.prometheus, wanted.speed)
+        if stack
+        else _rig(offer, out, wanted.speed, page, interruption)
+    )
     onlooker = Onlooker(board, rig, watch)
     onlooker.prepare()
     generator = LoadGenerator(
@@ -173,6 +225,8 @@ def _drill(
     )
     try:
         rig.start(settings.served)
+        if stack:
+            _await_rest(watch, before, generator, interruption)
         fly(rig, watch, generator, interruption, onlooker.follow, lambda _: None)
     except (RigError, PrometheusError) as error:
         watch.faults.append(str(error))
@@ -185,6 +239,29 @@ def _drill(
     print_verdict(scenario, verdict, console)
     console.print(f"  {out / 'report.html'}", highlight=False, soft_wrap=True)
     return onlooker
+
+
+def _await_rest(
+    watch: Watch, before: Watch | None, generator: LoadGenerator, interruption: Interruption
+) -> None:
+    """Wait until alerts and windows have forgotten the drill before this one.
+
+    Raises:
+        RigError: Somebody lost patience and pressed Stop.
+        PrometheusError: Prometheus did not answer.
+    """
+    speed, rested_at = watch.settings.speed, 0.0
+    if before and before.clock:
+        rested_at = Clock(before.clock.unix(before.observed_s), speed).unix(REST_S)
+    prometheus = Prometheus(watch.settings.prometheus or "")
+    try:
+        while time.time() < rested_at or set(prometheus.firing()) - watch.allowed_before:
+            interruption.check()
+            if not generator.running():
+                raise RigError(f"the servers were not at rest yet: {generator.describe_end()}")
+            time.sleep(_POLL_S)
+    finally:
+        prometheus.close()
 
 
 def _stop_traffic(page: ScrapeJob) -> None:

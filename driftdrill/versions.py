@@ -11,11 +11,11 @@ from driftdrill.rig.tools import Tools
 _PACKAGES = ("driftdrill", "locust", "numpy", "prometheus-client", "starlette", "uvicorn")
 
 
-def versions(tools: Tools) -> Mapping[str, str]:
-    """Name -> version of the programs and packages that shape a verdict."""
+def versions(tools: Tools | None) -> Mapping[str, str]:
+    """Name -> version of the programs, where they are ours, and packages that shape a verdict."""
+    programs = (tools.prometheus, tools.alertmanager) if tools else ()
     return {
-        "prometheus": tools.prometheus.version,
-        "alertmanager": tools.alertmanager.version,
+        **{tool.name: tool.version for tool in programs},
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
     }

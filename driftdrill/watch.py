@@ -36,6 +36,9 @@ STARTUP_S = 60.0
 """Real seconds before the drill in which alerts are looked for, too: one that was on its way before
 the first request says nothing about the drill."""
 
+IDLE_ALERTS = frozenset({"NoTraffic"})
+"""What the shipped rules say of a service that nobody asks yet; the first requests end it."""
+
 _CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name"}
 
 
@@ -48,6 +51,7 @@ class Settings:
         out: New or empty folder for everything that the drill leaves.
         rules: Rule files, in production time.
         served: What our replicas are to be, or a service that runs elsewhere.
+        tools: The programs; None where all servers run already.
         prometheus: URL of somebody's Prometheus, which has its own rules; None starts one.
     """
 
@@ -56,7 +60,7 @@ class Settings:
     out: Path
     rules: tuple[Path, ...]
     served: Service | Target
-    tools: Tools
+    tools: Tools | None
     prometheus: str | None = None
 
 
@@ -74,6 +78,12 @@ class Watch:
     statistics: tuple[Statistic, ...] = ()
     faults: list[str] = field(default_factory=list)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def allowed_before(self) -> frozenset[str]:
+        """Alerts whose firing before the drill says nothing about it."""
+        idle = IDLE_ALERTS if self.settings.prometheus is not None else frozenset()
+        return idle | {allow.alert for allow in self.scenario.allows}
 
     def look(
         self, prometheus: Prometheus, notifications: Sequence[Notification], until: float
@@ -117,10 +127,10 @@ class Watch:
         )
 
     def _ours(self, alerts: Sequence[Alert]) -> tuple[Alert, ...]:
-        """Without those that may fire whenever they like, in a Prometheus with other work, too."""
+        """Without those that may fire before the drill, in a Prometheus that runs already."""
         if self.settings.prometheus is None:
             return tuple(alerts)
-        allowed = {allow.alert for allow in self.scenario.allows}
+        allowed = self.allowed_before
         return tuple(
             alert
             for alert in alerts

@@ -15,7 +15,7 @@ _LOOKBACK_S = 600
 _ALWAYS = "always"
 
 
-def rule_file(groups: Sequence[Mapping[str, Any]]) -> Json:
+def rule_file(groups: Sequence[Mapping[str, Any]], interval: str = INTERVAL) -> Json:
     """Grafana's provisioning file of every alert in some groups of Prometheus rules."""
     return {
         "apiVersion": 1,
@@ -24,7 +24,7 @@ def rule_file(groups: Sequence[Mapping[str, Any]]) -> Json:
                 "orgId": 1,
                 "name": group["name"],
                 "folder": "Driftdrill alerts",
-                "interval": INTERVAL,
+                "interval": interval,
                 "rules": [_rule(rule) for rule in group["rules"] if "alert" in rule],
             }
             for group in groups

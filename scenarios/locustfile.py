@@ -25,7 +25,7 @@ from scenarios.exchange import DRILL_HEADER, Exchange
 from scenarios.spec import CATALOGUE, find, scenario_files
 from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
-from scenarios.webui.page import install
+from scenarios.webui.page import SPEEDS, install
 from scenarios.worlds import population
 
 USERS = 96
@@ -37,6 +37,10 @@ LABEL_INTERVAL_S = 15.0
 
 OWN_SCENARIOS = "DRIFTDRILL_SCENARIOS"
 """Variable with the paths of scenario files to choose from, beside the catalogue."""
+
+ONLY_MODEL = "DRIFTDRILL_MODEL"
+"""Variable with the one model that somebody else's service takes the rows of; drills that do things
+to a service are none to choose then, either."""
 
 
 class Drill(NamedTuple):
@@ -181,19 +185,32 @@ def add_arguments(parser: LocustArgumentParser) -> None:
     parser.add_argument(
         "--board", default="", include_in_web_ui=False, help="folder shared with whoever judges"
     )
+    parser.add_argument(
+        "--only-speed",
+        type=float,
+        include_in_web_ui=False,
+        help="the speed that Prometheus is configured for, where it runs already",
+    )
 
 
 def scenario_names() -> list[str]:
     """The catalogue as it is now, behind the drills of the user's own."""
     own = [path for path in os.environ.get(OWN_SCENARIOS, "").split(os.pathsep) if path]
-    return [*own, *(path.stem for path in scenario_files(CATALOGUE))]
+    names = [*own, *(path.stem for path in scenario_files(CATALOGUE))]
+    model = os.environ.get(ONLY_MODEL)
+    if not model:
+        return names
+    scenarios = ((name, find(name)) for name in names)
+    return [name for name, one in scenarios if one.model == model and not one.is_operated]
 
 
 def extend_web_page(environment: Environment, **_: Any) -> None:
     """Make Locust's page one for drills, where it is for choosing them."""
-    if environment.web_ui is not None and (board := _options(environment).board):
+    options = _options(environment)
+    if environment.web_ui is not None and options.board:
         traffic = lambda: drill.traffic if drill else None  # noqa: E731
-        install(environment, Board(Path(board)), scenario_names, traffic)
+        speeds = SPEEDS if options.only_speed is None else (options.only_speed,) * 2
+        install(environment, Board(Path(options.board)), scenario_names, speeds, traffic)
 
 
 def handle_termination(environment: Environment, **_: Any) -> None:

@@ -19,6 +19,7 @@ from target_service.contract import RECIPES
 from target_service.model import ArtifactError, Model, load
 
 KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
+KEY_FILE_VARIABLE = f"{KEY_VARIABLE}_FILE"
 
 DRAIN_SECONDS = 30
 
@@ -43,7 +44,8 @@ def main() -> None:
     serving = commands.add_parser(
         "serve",
         help="serve one trained model over HTTP",
-        epilog=f"{KEY_VARIABLE} holds the key that signs prediction tokens; without it each start "
+        epilog=f"{KEY_VARIABLE} holds the key that signs prediction tokens, or "
+        f"{KEY_FILE_VARIABLE} the path of the file that does; without them each start "
         "makes its own, and outcomes of earlier predictions are refused.",
     )
     serving.add_argument("--model", type=Path, required=True, metavar="DIR")
@@ -192,6 +194,10 @@ def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
 
 def _token_key() -> bytes:
     key = os.environ.get(KEY_VARIABLE, "")
+    if path := os.environ.get(KEY_FILE_VARIABLE, ""):
+        key = Path(path).read_text().strip()
+        if not key:
+            raise ValueError(f"{path}, which {KEY_FILE_VARIABLE} names, holds no key")
     if key:
         return key.encode()
     logger.info(

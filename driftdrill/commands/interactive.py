@@ -9,11 +9,14 @@ import typer
 
 from driftdrill import checks
 from driftdrill.commands.answers import PASS, console
-from driftdrill.commands.options import Rules, Seed, Speed
+from driftdrill.commands.options import Rules, Seed, Speed, Target
 from driftdrill.drill import RULES
+from driftdrill.probe import refuse_misfits
+from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import interruption
-from driftdrill.up import Offer, stay_up
+from driftdrill.up import Offer, Stack, stay_up
 from scenarios.spec import find
+from scenarios.target import load_target
 
 
 def up(
@@ -26,11 +29,24 @@ def up(
         Path, typer.Option(help="Folder that gets a folder of results for every drill.")
     ] = Path("runs"),
     rules: Rules = None,
+    target: Target = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(help="URL of a Prometheus that watches the target, at this --speed."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address that the page listens on.")] = "127.0.0.1",
 ) -> int:
     """Start everything, and choose drills in Locust's web page; Ctrl-C ends all."""
-    files = tuple(rules or RULES)
-    scenario = find(name)
+    if (target is None) != (prometheus is None):
+        raise UsageError("--target and --prometheus go together: the one watches the other")
+    scenario, stack = find(name), None
+    if target is not None and prometheus is not None:
+        if rules:
+            raise UsageError("--prometheus has rules of its own")
+        stack = Stack(prometheus, load_target(target))
+        refuse_misfits(stack.target, [scenario])
+    files = () if stack else tuple(rules or RULES)
     checks.check_rules(files, speed)
     with interruption() as interrupted:
-        stay_up(Offer(scenario, speed, seed, out, files), interrupted, console)
+        stay_up(Offer(scenario, speed, seed, out, files, host, stack), interrupted, console)
     return PASS

@@ -17,7 +17,6 @@ import yaml
 
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.rig.errors import RigError, UsageError
-from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.process import Process
 from driftdrill.rig.replicas import Service
 from driftdrill.rig.rig import new_folder
@@ -25,7 +24,9 @@ from driftdrill.rig.webhook import Notification
 from scenarios.target import Target
 
 ASK_INTERVAL_S = 2.0
-"""Between two questions to servers that have other work to do."""
+"""Between two questions to servers that have other work to do, production seconds."""
+
+_SHORTEST_PAUSE_S = 0.25
 
 
 class Attached:
@@ -34,7 +35,7 @@ class Attached:
     Args:
         out: Folder of this drill; new or empty.
         prometheus: Base URL of the Prometheus that scrapes the target.
-        interruption: As of `Rig`; nothing here waits for long.
+        speed: Production seconds per second, for which that Prometheus is configured.
 
     Raises:
         UsageError: `out` holds something already.
@@ -48,10 +49,10 @@ class Attached:
         evaluated: Per rule group, name and interval, the unix times of evaluations that were seen.
     """
 
-    def __init__(self, out: Path, prometheus: str, interruption: Interruption) -> None:
+    def __init__(self, out: Path, prometheus: str, speed: float) -> None:
         new_folder(out)
         self._out = out.resolve()
-        self._interruption = interruption
+        self._pause = max(ASK_INTERVAL_S / speed, _SHORTEST_PAUSE_S)
         self._stack = ExitStack()
         self._asked_at = 0.0
         self.prometheus_url = prometheus.rstrip("/")
@@ -95,7 +96,7 @@ class Attached:
         urls = [active["url"].partition("/api/")[0] for active in known]
         self.alertmanager_url = ", ".join(urls)
         external = (yaml.safe_load(config) or {}).get("global", {}).get("external_labels") or {}
-        self.receiver = AlertmanagerReader(urls, frozenset(external))
+        self.receiver = AlertmanagerReader(urls, frozenset(external), self._pause)
         self._stack.callback(self.receiver.close)
         self.versions = {"prometheus": version, "alertmanager": self.receiver.version()}
 
@@ -122,7 +123,7 @@ class Attached:
         Raises:
             PrometheusError: Prometheus does not answer.
         """
-        if time.monotonic() - self._asked_at >= ASK_INTERVAL_S:
+        if time.monotonic() - self._asked_at >= self._pause:
             self._asked_at = time.monotonic()
             for group in self._prometheus.get("rules")["groups"]:
                 at = datetime.fromisoformat(group["lastEvaluation"]).timestamp()
@@ -137,10 +138,12 @@ class AlertmanagerReader:
     Args:
         urls: Base URLs; what one of them has, has arrived.
         external: Names of the labels that Prometheus adds on the way, and `ALERTS` does not have.
+        pause: Real seconds from one question to the next.
     """
 
-    def __init__(self, urls: Sequence[str], external: frozenset[str]) -> None:
+    def __init__(self, urls: Sequence[str], external: frozenset[str], pause: float) -> None:
         self._urls = urls
+        self._pause = pause
         self._external = external
         self._client = httpx.Client(timeout=5.0, trust_env=False)
         self._seen: dict[tuple[str, str], Notification] = {}
@@ -161,7 +164,7 @@ class AlertmanagerReader:
         Raises:
             RigError: No Alertmanager answers.
         """
-        if time.monotonic() - self._asked_at >= ASK_INTERVAL_S:
+        if time.monotonic() - self._asked_at >= self._pause:
             self._asked_at = time.monotonic()
             held = [alert for alerts in self._asked("alerts") for alert in alerts]
             for alert in held:

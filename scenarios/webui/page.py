@@ -34,6 +34,7 @@ def install(
     environment: Environment,
     board: Board,
     names: Callable[[], list[str]],
+    speeds: tuple[float, float],
     traffic: Callable[[], Traffic | None],
 ) -> None:
     """Extend the web page of a Locust that has one.
@@ -42,6 +43,7 @@ def install(
         environment: Locust's.
         board: Where the harness shows what it sees.
         names: The scenarios to choose from, as of now.
+        speeds: The slowest and the fastest that a drill may have.
         traffic: The drill under way, if one is.
     """
     app = environment.web_ui.app if environment.web_ui else None
@@ -49,7 +51,7 @@ def install(
         raise RuntimeError("this Locust has no web page")
     environment.web_ui.template_args["extended_tabs"] = [{"title": "Alerts", "key": "alerts"}]
     app.register_blueprint(_pages(environment, board, names, traffic))
-    _guard(app, environment, names)
+    _guard(app, environment, names, speeds)
 
     @app.after_request
     def add_head(response: Response) -> Response:
@@ -100,7 +102,12 @@ def _pages(
     return pages
 
 
-def _guard(app: Flask, environment: Environment, names: Callable[[], list[str]]) -> None:
+def _guard(
+    app: Flask,
+    environment: Environment,
+    names: Callable[[], list[str]],
+    speeds: tuple[float, float],
+) -> None:
     own_host = environment.host or ""
 
     @app.before_request
@@ -109,7 +116,7 @@ def _guard(app: Flask, environment: Environment, names: Callable[[], list[str]])
         if request.method != "POST":
             return None
         problem = _foreign() or (
-            _start_problem(environment, own_host, names())
+            _start_problem(environment, own_host, names(), speeds)
             if request.endpoint == "locust.swarm"
             else None
         )
@@ -126,18 +133,23 @@ def _foreign() -> str | None:
     return f"refused: the request comes from {origin}"
 
 
-def _start_problem(environment: Environment, own_host: str, names: list[str]) -> str | None:
+def _start_problem(
+    environment: Environment, own_host: str, names: list[str], speeds: tuple[float, float]
+) -> str | None:
     if environment.runner and environment.runner.shape_greenlet:
         return "a drill is under way: stop it first"
     form = request.form
     name = form.get("scenario", "")
     if name not in names:
         return f"scenario: no {name!r}; known: {', '.join(names)}"
-    slowest, fastest = SPEEDS
+    slowest, fastest = speeds
     speed = _number(form.get("speed", ""))
     if speed is None or not slowest <= speed <= fastest:
         given = form.get("speed", "")
-        return f"speed: expected a number from {slowest:g} to {fastest:g}, got {given!r}"
+        wanted = f"a number from {slowest:g} to {fastest:g}"
+        if slowest == fastest:
+            wanted = f"{slowest:g}, which Prometheus is configured for"
+        return f"speed: expected {wanted}, got {given!r}"
     seed = form.get("seed", "")
     if not (seed.isascii() and seed.isdecimal() and len(seed) < 19):
         return f"seed: expected a whole number from 0 on, got {seed!r}"

@@ -39,6 +39,7 @@ class Up:
 
     def __init__(self, folder: Path, scenario: Path, rule: Path) -> None:
         self.results = folder / "runs"
+        self.scenario = scenario
         self.started = time.time()
         self._log = folder / "up.log"
         command = [sys.executable, "-m", "driftdrill", "up", str(scenario)]
@@ -324,15 +325,38 @@ def test_alerts_are_followed_after_the_traffic(page):
     assert live(page).locator(".banner .outcome").inner_text() == "PASS", "judged is judged"
 
 
-def test_another_drill_starts_without_a_restart_and_can_be_stopped(page, up):
-    page.get_by_role("button", name="New").click(timeout=LIMIT_S * 1000)
-    page.locator('select[name="scenario"]').select_option("steady")
-    page.get_by_role("button", name="Start", exact=True).click()
+def test_another_drill_starts_without_a_restart_and_has_its_own_verdict(page, up):
+    """The file was changed meanwhile: now it expects an alert that has no reason to fire."""
+    document = yaml.safe_load(up.scenario.read_text())
+    quiet = [{"name": "quiet", "duration": "6m"}]
+    expected = [{"alert": "IncomeLow", "within": "5m"}]
+    up.scenario.write_text(yaml.safe_dump({**document, "phases": quiet, "expect": expected}))
+    begin_another(page, str(up.scenario.resolve()))
+    banner = live(page).locator(".banner")
+    banner.get_by_text("FAIL", exact=True).wait_for(timeout=LIMIT_S * 1000)
+    assert "IncomeLow" in live(page).locator(".reasons").inner_text(), up.said
+
+
+def test_a_third_one_can_be_stopped_and_a_fourth_started_at_once(page, up):
+    begin_another(page, "steady")
     banner = live(page).locator(".banner")
     banner.get_by_text("Running").wait_for(timeout=LIMIT_S * 1000)
     assert start(up).json()["message"] == "a drill is under way: stop it first"
     page.get_by_role("button", name="Stop").click()
+    deadline = time.monotonic() + LIMIT_S
+    while not start(up, seed="7").is_success:
+        assert time.monotonic() < deadline, up.said
+    live(page).locator("dd", has_text=re.compile("^7$")).wait_for(timeout=LIMIT_S * 1000)
+    banner.get_by_text("Running").wait_for(timeout=LIMIT_S * 1000)
+    httpx.post(f"{up.url('Locust')}/stop", trust_env=False)
     banner.get_by_text("INCONCLUSIVE").wait_for(timeout=LIMIT_S * 1000)
     reasons = live(page).locator(".reasons").inner_text()
     assert "somebody stopped it" in reasons
-    assert len(list(up.results.iterdir())) == 2
+    assert len(list(up.results.iterdir())) == 4
+    assert up.said.count("INCONCLUSIVE  steady") == 2
+
+
+def begin_another(page: Page, scenario: str) -> None:
+    page.get_by_role("button", name="New").click(timeout=LIMIT_S * 1000)
+    page.locator('select[name="scenario"]').select_option(scenario)
+    page.get_by_role("button", name="Start", exact=True).click()
