@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from driftdrill.crew import LOCUSTFILE, Crew
 from driftdrill.live import LoadGenerator, Stage, fly
 from driftdrill.models import service
 from driftdrill.onlooker import Onlooker
@@ -37,7 +38,7 @@ from driftdrill.rig.tools import find_tools
 from driftdrill.verdict import judge
 from driftdrill.watch import Settings, Watch
 from scenarios.board import Board, Run
-from scenarios.spec import CATALOGUE, FOLDER, Scenario, find
+from scenarios.spec import CATALOGUE, Scenario, find
 from scenarios.target import Target
 
 _POLL_S = 0.2
@@ -70,6 +71,7 @@ class Offer:
         speed: Of the first drill; of all where the servers run already.
         out: Folder that gets a folder for every drill.
         rules: Rule files, in production time; Prometheus' own where that runs already.
+        crew: Who sends the traffic.
         host: Address that the page listens on.
         stack: The servers, where they run already; None starts some for each drill.
     """
@@ -79,6 +81,7 @@ class Offer:
     seed: int
     out: Path
     rules: tuple[Path, ...]
+    crew: Crew
     host: str = "127.0.0.1"
     stack: Stack | None = None
 
@@ -125,7 +128,7 @@ def _locust(
     own = offer.scenario.path.parent != CATALOGUE
     name = str(offer.scenario.path.resolve()) if own else offer.scenario.name
     arguments = [
-        "--locustfile", str(FOLDER / "locustfile.py"),
+        "--locustfile", LOCUSTFILE,
         "--host", "http://127.0.0.1",  # every drill says where its service is
         "--web-host", offer.host,
         "--web-port", str(web.port),
@@ -134,20 +137,26 @@ def _locust(
         "--seed", str(offer.seed),
         "--board", str(board.folder),
         "--loglevel", "WARNING",
+        *offer.crew.master(),
     ]  # fmt: skip
     env = {**os.environ, "DRIFTDRILL_SCENARIOS": name if own else ""}
     if offer.stack:
-        arguments += ["--target-file", str(offer.stack.target.path), "--only-speed"]
-        arguments += [repr(offer.speed)]
-        env["DRIFTDRILL_MODEL"] = offer.stack.target.model
-    log = board.folder.parent / "locust.log"
-    locust = Process("locust", locust_command(arguments), env=env, log=log)
+        target = offer.stack.target
+        arguments += ["--target-file", str(target.path), "--only-speed", repr(offer.speed)]
+        env["DRIFTDRILL_MODEL"] = target.model
+    folder = board.folder.parent
+    locust = Process("locust", locust_command(arguments), env=env, log=folder / "locust.log")
+    workers = [
+        Process(name, locust_command(offer.crew.worker()), env=env, log=folder / f"{name}.log")
+        for name in (f"worker-{number}" for number in range(1, offer.crew.workers + 1))
+    ]
     try:
         answers = readiness.answers(f"http://{web.address}/drill/scenarios")
         readiness.wait([locust], answers, _START_LIMIT_S, interruption)
         yield locust
     finally:
-        locust.stop()
+        for process in (locust, *workers):
+            process.stop()
 
 
 def _rig(offer: Offer, out: Path, speed: float, page: ScrapeJob, interruption: Interruption) -> Rig:
@@ -208,6 +217,7 @@ def _drill(
         stack.target if stack else service(scenario),
         None if stack else find_tools(),
         stack.prometheus if stack else None,
+        offer.crew,
     )
     watch = Watch(scenario, settings)
     rig: Stage = rigs.enter_context(

@@ -1,4 +1,4 @@
-"""Drills that are chosen in a web page: `up`."""
+"""Load generators that people start: `up`, whose drills a web page chooses, and `worker`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from driftdrill import checks
-from driftdrill.commands.answers import PASS, console
-from driftdrill.commands.options import Rules, Seed, Speed, Target
+from driftdrill import checks, crew
+from driftdrill.commands.answers import INCONCLUSIVE, PASS, console
+from driftdrill.commands.options import Listen, Rules, Seed, Speed, Target, Workers
 from driftdrill.drill import RULES
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
-from driftdrill.rig.interrupts import interruption
+from driftdrill.rig.interrupts import Interrupted, interruption
 from driftdrill.up import Offer, Stack, stay_up
 from scenarios.spec import find
 from scenarios.target import load_target
@@ -29,6 +29,8 @@ def up(
         Path, typer.Option(help="Folder that gets a folder of results for every drill.")
     ] = Path("runs"),
     rules: Rules = None,
+    workers: Workers = 0,
+    listen: Listen = None,
     target: Target = None,
     prometheus: Annotated[
         str | None,
@@ -47,6 +49,20 @@ def up(
         refuse_misfits(stack.target, [scenario])
     files = () if stack else tuple(rules or RULES)
     checks.check_rules(files, speed)
-    with interruption() as interrupted:
-        stay_up(Offer(scenario, speed, seed, out, files, host, stack), interrupted, console)
+    with interruption() as interrupted, crew.gathered(workers, listen, console) as senders:
+        offer = Offer(scenario, speed, seed, out, files, senders, host, stack)
+        stay_up(offer, interrupted, console)
     return PASS
+
+
+def worker(
+    master: Annotated[str, typer.Option(help="Host that `driftdrill run --listen` runs on.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = crew.PORT,
+) -> int:
+    """Send a share of a drill's traffic from this machine, until that drill ends."""
+    with interruption() as interrupted:
+        try:
+            ended = crew.join(master, port, interrupted)
+        except Interrupted:
+            return PASS
+    return PASS if ended else INCONCLUSIVE
