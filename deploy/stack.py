@@ -57,13 +57,15 @@ def _write_prometheus(folder: Path, speed: float) -> list[dict[str, Any]]:
     config = scale_prometheus_config(_read(PROJECT / "prometheus" / "prometheus.yml"), speed)
     config["global"]["external_labels"] = {DRILL: "true"}  # its alerts wake nobody
     config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]
+    config["rule_files"] = ["rules/*.yml"]  # a drill does nothing to a machine
     (service,) = (job for job in config["scrape_configs"] if job["job_name"] == JOB)
     del service["static_configs"]
     # The service's name leads to every replica.
     service["dns_sd_configs"] = [
         {"names": [JOB], "type": "A", "port": 8000, "refresh_interval": "5s"}
     ]
-    config["scrape_configs"] += [
+    config["scrape_configs"] = [
+        service,
         {"job_name": "prometheus", "static_configs": [{"targets": ["localhost:9090"]}]},
         {"job_name": "alertmanager", "static_configs": [{"targets": ["alertmanager:9093"]}]},
         {

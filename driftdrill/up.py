@@ -220,11 +220,11 @@ def _drill(
         offer.crew,
     )
     watch = Watch(scenario, settings)
-    rig: Stage = rigs.enter_context(
-        Attached(out, stack.prometheus, wanted.speed)
-        if stack
-        else _rig(offer, out, wanted.speed, page, interruption)
-    )
+    rig: Stage
+    if stack:
+        rig = rigs.enter_context(Attached(out, stack.prometheus, wanted.speed))
+    else:
+        rig = rigs.enter_context(_rig(offer, out, wanted.speed, page, interruption))
     onlooker = Onlooker(board, rig, watch)
     onlooker.prepare()
     generator = LoadGenerator(

@@ -28,6 +28,7 @@ def build(into: Path) -> None:
         path.stem: yaml.safe_load(path.read_text())["groups"]
         for path in sorted(RULES.glob("*.yml"))
     }
+    machine = yaml.safe_load((RULES.parent / "machine" / "machine.yml").read_text())["groups"]
     alerts = {
         name: [rule for group in found for rule in group["rules"] if "alert" in rule]
         for name, found in groups.items()
@@ -44,7 +45,7 @@ def build(into: Path) -> None:
     alerting = into / "provisioning" / "alerting"
     alerting.mkdir(parents=True, exist_ok=True)
     alertmanager = yaml.safe_load((RULES.parent / "alertmanager.yml").read_text())
-    every = [group for found in groups.values() for group in found]
+    every = [group for found in [*groups.values(), machine] for group in found]
     for name, document in {
         "rules": rule_file(every),
         "contact-points": contact_file(alertmanager),

@@ -209,6 +209,32 @@ def service(alerts: Sequence[Mapping[str, str]]) -> Json:
         ),
         Panel(
             "timeseries",
+            "The machine: processors and memory in use",
+            "Of all that it has; told by node-exporter.",
+            (
+                Query(
+                    '1 - sum by (instance) (rate(node_cpu_seconds_total{mode="idle"}[1m]))'
+                    " / sum by (instance) (rate(node_cpu_seconds_total[1m]))",
+                    "processors {{instance}}",
+                ),
+                Query(
+                    "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+                    "memory {{instance}}",
+                ),
+            ),
+            unit="percentunit",
+            limit=0.9,
+        ),
+        Panel(
+            "timeseries",
+            "The machine: open files",
+            "Share of those that its kernel allows; told by node-exporter.",
+            (Query("node_filefd_allocated / node_filefd_maximum", "{{instance}}"),),
+            unit="percentunit",
+            limit=0.8,
+        ),
+        Panel(
+            "timeseries",
             "The load generator's view",
             "Response times as the clients see them, by quantile. SCHED counts from when a request "
             "was due: waiting shows.",

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,13 @@ README = PROJECT / "README.md"
 PAGES = [README, *sorted((PROJECT / "docs").glob("*.md"))]
 RUNBOOKS = sorted((PROJECT / "docs" / "runbooks").glob("*.md"))
 OF_EACH_SCRAPE = {"up", "scrape_samples_scraped"}
+OF_THE_MACHINE = {
+    "container_cpu_usage_seconds_total",
+    "container_memory_working_set_bytes",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+}
 TEXT = "\n".join(page.read_text() for page in PAGES)
 
 
@@ -87,6 +95,11 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+def machine_rules() -> list[dict[str, Any]]:
+    text = (PROJECT / "prometheus" / "machine" / "machine.yml").read_text()
+    return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+
+
 def table_rows(text: str) -> list[list[str]]:
     return [
         [cell.strip() for cell in line.strip("|").split(" | ")]
@@ -113,9 +126,42 @@ def test_every_command_is_one_that_exists(words):
     elif program == "promtool":
         promtool = str(find_tools().promtool.path)
         assert f"usage: promtool {shlex.join(arguments[:2])} " in promtool_help(promtool, arguments)
+    elif program in STACK_PROGRAMS:
+        STACK_PROGRAMS[program](arguments)
     else:
         assert program == "driftdrill"
         parse(arguments)
+
+
+def compose_accepts(arguments: list[str]) -> None:
+    """Compose has the options, and the services and profiles that follow them are the stack's."""
+    stack = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
+    profiles = {name for service in stack.values() for name in service.get("profiles", ())}
+    assert arguments[0] == "compose"
+    command = next(word for word in arguments if word in {"up", "down"})
+    program = Path(sys.executable).with_name("docker-compose")
+    known = run([str(program), command, "--help"], PROJECT).stdout + "--profile"
+    for word in set(arguments) - {"compose", command}:
+        name = word.partition("=")[0]
+        assert name in (known if word.startswith("--") else {*stack, *profiles})
+
+
+def page_accepts(arguments: list[str]) -> None:
+    """The form has the fields of Locust's page, at an address of the stack."""
+    fields = [value for option, value in pairwise(arguments) if option == "--data"]
+    assert [field.partition("=")[0] for field in fields] == ["scenario", "speed", "seed"]
+    assert arguments[-1] == "http://127.0.0.1:8089/swarm"
+
+
+def stack_reads(arguments: list[str]) -> None:
+    """The variables are those that the stack reads."""
+    text = (PROJECT / "docker-compose.yml").read_text()
+    names = [word.partition("=")[0] for word in arguments if "=" in word]
+    assert names
+    assert all(f"${{{name}" in text for name in names)
+
+
+STACK_PROGRAMS = {"docker": compose_accepts, "curl": page_accepts, "export": stack_reads}
 
 
 def promtool_help(promtool: str, arguments: list[str]) -> str:
@@ -339,7 +385,11 @@ def test_every_link_between_pages_leads_somewhere(path):
     assert missing == []
 
 
-@pytest.mark.parametrize("rule", [r for r in rules() if "alert" in r], ids=lambda r: r["alert"])
+@pytest.mark.parametrize(
+    "rule",
+    [r for r in [*rules(), *machine_rules()] if "alert" in r],
+    ids=lambda r: r["alert"],
+)
 def test_every_alert_has_a_runbook_that_says_what_it_means_how_to_confirm_it_and_what_to_do(rule):
     assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
     text = (PROJECT / rule["annotations"]["runbook_url"]).read_text()
@@ -350,7 +400,8 @@ def test_every_alert_has_a_runbook_that_says_what_it_means_how_to_confirm_it_and
 
 @pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 def test_every_query_of_a_runbook_reads_series_that_exist(path):
-    known = {*METRICS, *(r["record"] for r in rules() if "record" in r), *OF_EACH_SCRAPE}
+    recorded = (r["record"] for r in [*rules(), *machine_rules()] if "record" in r)
+    known = {*METRICS, *recorded, *OF_EACH_SCRAPE, *OF_THE_MACHINE}
     queries = re.findall(r"^```promql\n(.*?)^```$", path.read_text(), re.S | re.M)
     assert queries
     for line in "".join(queries).splitlines():
@@ -373,7 +424,8 @@ def promql_names(query: str) -> set[str]:
 
 
 def test_every_runbook_is_of_an_alert():
-    assert {path.stem for path in RUNBOOKS} == {r["alert"] for r in rules() if "alert" in r}
+    every = [*rules(), *machine_rules()]
+    assert {path.stem for path in RUNBOOKS} == {r["alert"] for r in every if "alert" in r}
 
 
 def test_every_page_is_linked_from_the_readme():

@@ -41,14 +41,14 @@ def up(
     """Start everything, and choose drills in Locust's web page; Ctrl-C ends all."""
     if (target is None) != (prometheus is None):
         raise UsageError("--target and --prometheus go together: the one watches the other")
-    scenario, stack = find(name), None
-    if target is not None and prometheus is not None:
-        if rules:
-            raise UsageError("--prometheus has rules of its own")
-        stack = Stack(prometheus, load_target(target))
+    scenario, files, stack = find(name), tuple(rules or RULES), None
+    if target is None or prometheus is None:
+        checks.check_rules(files, speed)
+    elif rules:
+        raise UsageError("--prometheus has rules of its own")
+    else:
+        files, stack = (), Stack(prometheus, load_target(target))
         refuse_misfits(stack.target, [scenario])
-    files = () if stack else tuple(rules or RULES)
-    checks.check_rules(files, speed)
     with interruption() as interrupted, crew.gathered(workers, listen, console) as senders:
         offer = Offer(scenario, speed, seed, out, files, senders, host, stack)
         stay_up(offer, interrupted, console)

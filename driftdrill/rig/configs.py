@@ -105,13 +105,13 @@ def write_prometheus_config(
     jobs[0]["file_sd_configs"] = [{"files": [str(targets)], "refresh_interval": "5s"}]
     jobs[0].update(scrape or {})
     kept = {"source_labels": ["__name__"], "regex": STARTED, "action": "keep"}
-    config["scrape_configs"].append(
-        {
-            "job_name": ALERTMANAGER_JOB,
-            "static_configs": [{"targets": [alertmanager]}],
-            "metric_relabel_configs": [kept],
-        }
-    )
+    alertmanagers = {
+        "job_name": ALERTMANAGER_JOB,
+        "static_configs": [{"targets": [alertmanager]}],
+        "metric_relabel_configs": [kept],
+    }
+    # What else production scrapes has no part in a drill.
+    config["scrape_configs"] = [*jobs, alertmanagers]
     config["scrape_configs"] += [
         {
             "job_name": job.name,

@@ -1,4 +1,4 @@
-"""Put Prometheus, promtool and Alertmanager into a folder: Debian's packages, or the releases."""
+"""Put Prometheus and what belongs to it into a folder: Debian's packages, or the releases."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from driftdrill.rig.upstream import UpstreamError, fetch_release
 
 _RELEASES = {"prometheus": ("prometheus", "promtool"), "alertmanager": ("alertmanager",)}
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
+
+_NODE_EXPORTER = "prometheus-node-exporter"
 
 _NEWER = {"bookworm": "trixie"}
 """Releases whose programs run on an older one as well: Debian 13's Prometheus, 2.53, takes half the
@@ -35,7 +37,8 @@ _FORWARD = """\
 
 def fetched(name: str, folder: Path) -> tuple[Path, ...]:
     """Where a program lies once it is fetched, from either source."""
-    command = "prometheus-alertmanager" if name == "alertmanager" else name
+    commands = {"alertmanager": "prometheus-alertmanager", "node_exporter": _NODE_EXPORTER}
+    command = commands.get(name, name)
     project = "alertmanager" if name == "alertmanager" else "prometheus"
     return folder / "debian/usr/bin" / command, folder / project / name
 
@@ -89,7 +92,7 @@ def _from_debian(into: Path, suite: str | None) -> None:
         # and fonts come from packages of theirs.
         promtool = ("promtool",) if mirror.has("promtool") else ()
         web = mirror.dependencies("prometheus", ("libjs-", "fonts-"))
-        mirror.unpack([*_PACKAGES, *promtool, *web], into)
+        mirror.unpack([*_PACKAGES, *promtool, *web, _NODE_EXPORTER], into)
     for program in _PACKAGES:
         path = into / "usr/bin" / program
         path.write_bytes(path.read_bytes().replace(_SHARE, _WORKING_DIRECTORY))

@@ -21,6 +21,7 @@ from driftdrill.rig.configs import (
     write_targets,
 )
 from driftdrill.rig.errors import UsageError
+from driftdrill.rig.flags import alertmanager_flags, node_exporter_flags, prometheus_flags
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
@@ -32,8 +33,6 @@ from driftdrill.rig.webhook import NotificationReceiver
 from scenarios.target import Target
 
 _START_LIMIT_S = 30.0
-_LOOKBACK_S = 300.0  # Prometheus' default
-_RESEND_S = 60.0  # Prometheus' default
 
 
 class Rig:
@@ -49,7 +48,7 @@ class Rig:
         rules: Rule files, in production time.
         interruption: Ends the waits of `start`.
         beside: What Prometheus is to scrape beside the service; for those who look at everything,
-            so it then scrapes itself, too.
+            so it then scrapes itself, too, and node-exporter where there is one.
 
     Raises:
         UsageError: `out` holds something already: results of two drills must not mix.
@@ -118,15 +117,16 @@ class Rig:
         if isinstance(served, Target):
             secrets = Path(self._stack.enter_context(TemporaryDirectory(prefix="driftdrill-")))
             scrape = scrape_settings(served, secrets)
-        own = [ScrapeJob("prometheus", prometheus.address)] if self._beside else []
-        self._write_configs(alertmanager.address, scrape, [*self._beside, *own])
+        (self._out / "logs").mkdir(parents=True)
+        self._write_configs(alertmanager.address, scrape, self._look_around())
 
         if isinstance(served, Target):
             self.service_urls, self.addresses = (served.url,), (scrape_address(served),)
             write_targets(self._targets, self.addresses)
         else:
             self._start_replicas(served)
-        self._serve_tool(self._tools.alertmanager, self._alertmanager_flags(alertmanager.address))
+        flags = alertmanager_flags(self._out, alertmanager.address)
+        self._serve_tool(self._tools.alertmanager, flags)
         self._wait(readiness.answers(f"{self.alertmanager_url}/-/ready"))
 
     def watch(self) -> None:
@@ -138,7 +138,8 @@ class Rig:
             RigError: A server died or was not ready in time.
             Interrupted: A signal arrived meanwhile.
         """
-        self._serve_tool(self._tools.prometheus, self._prometheus_flags(self._prometheus))
+        flags = prometheus_flags(self._out, self._prometheus, self._speed)
+        self._serve_tool(self._tools.prometheus, flags)
         self._wait(readiness.answers(f"{self.prometheus_url}/-/ready"))
         self._wait(readiness.scrapes_target(self.prometheus_url))
         address = self.alertmanager_url.removeprefix("http://")
@@ -180,6 +181,17 @@ class Rig:
     def _targets(self) -> Path:
         return self._out / "targets.json"
 
+    def _look_around(self) -> list[ScrapeJob]:
+        """What else is scraped for those who look at everything; the machine, if it can be told."""
+        if not self._beside:
+            return []
+        jobs = [*self._beside, ScrapeJob("prometheus", self._prometheus)]
+        if self._tools.node_exporter:
+            node = self._stack.enter_context(lease_port(9100)).address
+            self._serve_tool(self._tools.node_exporter, node_exporter_flags(node))
+            jobs.append(ScrapeJob("node", node))
+        return jobs
+
     def _start_replicas(self, service: Service) -> None:
         self.addresses = tuple(
             self._stack.enter_context(lease_port(8000)).address for _ in range(service.fleet.places)
@@ -197,7 +209,6 @@ class Rig:
     def _write_configs(
         self, alertmanager: str, scrape: Mapping[str, Any] | None, beside: Sequence[ScrapeJob]
     ) -> None:
-        (self._out / "logs").mkdir(parents=True)
         rules = self._out / "rules"
         write_rules(self._rules, self._speed, rules, self._tools.promtool)
         write_prometheus_config(
@@ -210,29 +221,6 @@ class Rig:
             beside,
         )
         write_alertmanager_config(self._out / "alertmanager.yml", self._speed, self.receiver.url)
-
-    def _prometheus_flags(self, address: str) -> list[str]:
-        # Alerts are repeated to Alertmanager this often, and expire there after four times as
-        # long: below a second, a pause of a busy machine would resolve them.
-        resend = max(1.0, _RESEND_S / self._speed)
-        return [
-            f"--config.file={self._out / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self._out / 'prometheus'}",
-            "--storage.tsdb.retention.time=10y",
-            f"--web.listen-address={address}",
-            f"--query.lookback-delta={_milliseconds(_LOOKBACK_S / self._speed)}",
-            f"--rules.alert.resend-delay={_milliseconds(resend)}",
-            "--log.level=warn",
-        ]
-
-    def _alertmanager_flags(self, address: str) -> list[str]:
-        return [
-            f"--config.file={self._out / 'alertmanager.yml'}",
-            f"--storage.path={self._out / 'alertmanager'}",
-            f"--web.listen-address={address}",
-            "--cluster.listen-address=",
-            "--log.level=warn",
-        ]
 
     def _serve_tool(self, tool: Tool, flags: Sequence[str]) -> None:
         command = [str(tool.path), *flags]
@@ -279,7 +267,3 @@ def new_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{max(1, round(seconds * 1000))}ms"

@@ -1,4 +1,4 @@
-"""Find Prometheus, promtool and Alertmanager on this machine, or fetch them into `build/tools`."""
+"""Find Prometheus and what belongs to it on this machine, or fetch them into `build/tools`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _COMMANDS = {
     "prometheus": ("prometheus",),
     "promtool": ("promtool",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
+    "node_exporter": ("node_exporter", "prometheus-node-exporter"),
 }
 
 
@@ -38,19 +39,24 @@ class Tool:
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs that a drill runs, beside the service and Locust."""
+    """The programs that a drill runs, beside the service and Locust.
+
+    Attributes:
+        node_exporter: Describes the machine to those who watch; a drill needs none.
+    """
 
     prometheus: Tool
     promtool: Tool
     alertmanager: Tool
+    node_exporter: Tool | None = None
 
 
 def find_tools(fetch: bool = True, folder: Path = BUILD / "tools") -> Tools:
     """Find the programs; when one is missing, fetch all.
 
-    Each is looked for in its environment variable (PROMETHEUS, PROMTOOL, ALERTMANAGER), on PATH,
-    and in `folder`. promtool is first looked for beside Prometheus and must be of the same version
-    series, for it answers for the rules that Prometheus will run.
+    Each is looked for in its environment variable (PROMETHEUS, PROMTOOL, ALERTMANAGER,
+    NODE_EXPORTER), on PATH, and in `folder`. promtool is first looked for beside Prometheus and
+    must be of the same version series, for it answers for the rules that Prometheus will run.
 
     Args:
         fetch: Whether to download what is missing.
@@ -78,7 +84,8 @@ def _look(folder: Path) -> Tools | str:
     seen = []
     for promtool in _working("promtool", folder, beside=prometheus.path.parent):
         if promtool.series == prometheus.series:
-            return Tools(prometheus, promtool, alertmanager)
+            node_exporter = next(_working("node_exporter", folder), None)
+            return Tools(prometheus, promtool, alertmanager, node_exporter)
         seen.append(f"{promtool.path} is {promtool.version}")
     return (
         f"no promtool {prometheus.series} for {prometheus.path}: {', '.join(seen) or 'none found'}"

@@ -24,8 +24,19 @@ RULES = [
     for group in yaml.safe_load(path.read_text())["groups"]
     for rule in group["rules"]
 ]
+MACHINE = [
+    rule
+    for group in yaml.safe_load((PROJECT / "prometheus/machine/machine.yml").read_text())["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+]
 FOREIGN = {
     "ALERTS",
+    "node_cpu_seconds_total",
+    "node_filefd_allocated",
+    "node_filefd_maximum",
+    "node_memory_MemAvailable_bytes",
+    "node_memory_MemTotal_bytes",
     "up",
     "process_cpu_seconds_total",
     "process_max_fds",
@@ -36,7 +47,7 @@ FOREIGN = {
     "scrape_duration_seconds",
     "scrape_samples_scraped",
 }
-"""Metrics that Prometheus and the process collector bring along."""
+"""Metrics that Prometheus, node-exporter and the process collector bring along."""
 
 UNITS = {"short", "percentunit", "reqps", "s", "bytes"}
 """Of those that `@grafana/data`'s getValueFormats() lists, the ones that we use."""
@@ -136,11 +147,11 @@ def test_every_alert_is_on_a_panel_and_among_grafanas_rules():
     alerts = {rule["alert"] for rule in RULES if "alert" in rule}
     titles = {panel["title"] for path in DASHBOARDS for panel in panels(path)}
     assert alerts <= titles
-    assert {rule["title"] for rule in grafana_rules()} == alerts
+    assert {rule["title"] for rule in grafana_rules()} == alerts | {r["alert"] for r in MACHINE}
 
 
 def test_rules_are_converted_as_grafana_does():
-    sources = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+    sources = {rule["alert"]: rule for rule in [*RULES, *MACHINE] if "alert" in rule}
     for rule in grafana_rules():
         query, math, threshold = rule["data"]
         assert query["model"]["expr"].replace("$$", "$") == sources[rule["title"]]["expr"]

@@ -95,7 +95,7 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fetched_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PROMETHEUS", "PROMTOOL", "ALERTMANAGER"):
+    for name in ("PROMETHEUS", "PROMTOOL", "ALERTMANAGER", "NODE_EXPORTER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", "")
 
@@ -119,6 +119,7 @@ def test_two_processes_fetch_at_once_and_every_program_runs(fetched: Path) -> No
     assert tools.prometheus.series == tools.promtool.series
     left = {path.name for path in fetched.iterdir() if not path.name.endswith(".lock")}
     assert left in ({"debian"}, {"prometheus", "alertmanager"})
+    assert (tools.node_exporter is not None) == (left == {"debian"})
 
 
 @pytest.mark.live
