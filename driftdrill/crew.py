@@ -123,6 +123,7 @@ def notes(statuses: Sequence[Status], speed: float) -> Iterator[str]:
     for before, after in pairwise(statuses):
         came, when = after.workers - before.workers, short_time(after.elapsed * speed)
         if came > 0:
-            yield f"workers joined at {when}: {after.workers} share the traffic from then on"
+            joined = f"{came} worker{'s' * (came > 1)} joined at {when}"
+            yield f"{joined}: {after.workers} share the traffic from then on"
         elif came < 0:
-            yield f"{-came} of {before.workers} workers went at {when}: the others took its share"
+            yield f"{-came} of {before.workers} workers went at {when}: the others took over"

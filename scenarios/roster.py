@@ -5,7 +5,7 @@ Knows neither Locust nor a clock of its own, so that it can be tested without th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -14,6 +14,12 @@ from scenarios.turns import Turn, Turns
 
 SILENT_S = 2.0
 """Real seconds without a report after which a worker's share goes to the others: four reports."""
+
+MAX_SKEW_S = 60.0
+"""Production seconds by which a worker's clock may differ from the master's."""
+
+MESSAGE_S = 0.2
+"""Real seconds that a report may take to arrive; a clock cannot be read more closely."""
 
 LEAD_S = 0.5
 """Real seconds from a decision about turns to when it holds: time to tell every worker."""
@@ -32,6 +38,7 @@ class Roster:
         self._t0 = t0
         self._speed = speed
         self._statuses: dict[str, Status] = {}
+        self._skews: dict[str, float] = {}
         # They are yet to read the scenario.
         self._heard = dict.fromkeys(members, t0 + SILENT_S)
         self.turns = Turns((Turn(0.0, tuple(members)),))
@@ -39,6 +46,9 @@ class Roster:
     def hear(self, member: str, status: Status, now: float) -> None:
         """Take a worker's report; one of another drill says nothing about this one."""
         if status.t0 == self._t0:
+            # Both clocks count from t0. The report that was fastest tells most.
+            skew = abs(now - self._t0 - status.elapsed)
+            self._skews[member] = min(skew, self._skews.get(member, skew))
             self._statuses[member] = status
             self._heard[member] = now
 
@@ -67,5 +77,12 @@ class Roster:
             hostile=sum(report.hostile for report in reports),
             odd=sum(report.odd for report in reports),
             workers=len(self.turns.members),
-            problem=next((report.problem for report in reports if report.problem), ""),
+            problem=next(self._problems(), ""),
         )
+
+    def _problems(self) -> Iterator[str]:
+        for member, status in self._statuses.items():
+            if status.problem:
+                yield status.problem
+            elif self._skews[member] > max(MAX_SKEW_S / self._speed, MESSAGE_S):
+                yield f"the clock of worker {member} is off by {self._skews[member]:.1f} s"
