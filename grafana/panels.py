@@ -102,7 +102,6 @@ def variable(name: str, label: str, query: str, *, every: bool = False) -> Json:
         "allValue": ".*" if every else None,
         "current": current,
         "datasource": PROMETHEUS,
-        "definition": query,
         "hide": 0,
         "includeAll": every,
         "label": label,
@@ -220,7 +219,14 @@ _OPTIONS: dict[str, Json] = {
     "heatmap": {
         "calculate": False,
         "cellGap": 1,
-        "color": {"exponent": 0.5, "mode": "scheme", "scheme": "Viridis", "steps": 64},
+        "color": {
+            "exponent": 0.5,
+            "fill": "dark-orange",
+            "mode": "scheme",
+            "reverse": False,
+            "scheme": "Viridis",
+            "steps": 64,
+        },
         "filterValues": {"le": 1e-9},
         "legend": {"show": True},
         "rowsFrame": {"layout": "le"},

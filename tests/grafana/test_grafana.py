@@ -191,3 +191,77 @@ def test_sources_have_the_uids_that_panels_ask_for_and_folders_differ():
     (provider,) = provisioned("dashboards/driftdrill.yml")["providers"]
     folders = {group["folder"] for group in provisioned("alerting/rules.yml")["groups"]}
     assert provider["folder"] not in folders
+
+
+RULE_FIELDS = {
+    "uid",
+    "title",
+    "condition",
+    "data",
+    "noDataState",
+    "execErrState",
+    "missing_series_evals_to_resolve",
+    "for",
+    "keepFiringFor",
+    "annotations",
+    "labels",
+    "isPaused",
+}
+FIELDS = {
+    "alerting/rules.yml": (
+        "groups",
+        {"orgId", "name", "folder", "interval", "rules"},
+    ),
+    "alerting/contact-points.yml": ("contactPoints", {"orgId", "name", "receivers"}),
+    "datasources/driftdrill.yml": (
+        "datasources",
+        {"name", "uid", "type", "access", "url", "isDefault", "editable", "jsonData"},
+    ),
+    "dashboards/driftdrill.yml": (
+        "providers",
+        {
+            "name",
+            "orgId",
+            "folder",
+            "type",
+            "disableDeletion",
+            "updateIntervalSeconds",
+            "allowUiUpdates",
+            "options",
+        },
+    ),
+}
+"""What Grafana reads of its provisioning files; a key that it does not know it passes over."""
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_is_one_that_grafana_reads(path):
+    kind, fields = FIELDS[path]
+    document = provisioned(path)
+    assert set(document) == {"apiVersion", kind}
+    assert document["apiVersion"] == 1
+    for entry in document[kind]:
+        assert set(entry) <= fields
+
+
+def test_every_rule_has_all_that_grafana_needs_and_nothing_else():
+    """One without `for` stops Grafana's start, so does one without a data source or a range."""
+    for rule in grafana_rules():
+        assert set(rule) == RULE_FIELDS
+        for step in rule["data"]:
+            assert set(step) == {"refId", "relativeTimeRange", "datasourceUid", "model"}
+            assert step["model"]["refId"] == step["refId"]
+            assert step["relativeTimeRange"] == {"from": 600, "to": 0}
+
+
+def test_the_policy_tree_has_routes_to_receivers_that_exist_and_times_that_are_named():
+    document = provisioned("alerting/policies.yml")
+    assert set(document) == {"apiVersion", "policies", "muteTimes"}
+    (policy,) = document["policies"]
+    points = {
+        point["name"] for point in provisioned("alerting/contact-points.yml")["contactPoints"]
+    }
+    times = {time["name"] for time in document["muteTimes"]}
+    for route in policy["routes"]:
+        assert route["receiver"] in points
+        assert set(route.get("mute_time_intervals", ())) <= times
