@@ -27,6 +27,7 @@ from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
 from scenarios.webui.page import install
 from scenarios.worlds import population
+from target_service.contract import DRILL_TIME
 
 USERS = 96
 """Requests that can be under way at once: 2 a second at speed 60, each of which takes 0.7 s."""
@@ -78,6 +79,7 @@ class Applicant(FastHttpUser):
             urls[arrival.replica] + target.predict.path,
             name=target.predict.path,
             data=exchange.body(arrival.rows).decode(),
+            headers={DRILL_TIME: f"{arrival.time:.0f}"},
             catch_response=True,
         ) as response:
             try:

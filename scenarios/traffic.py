@@ -32,6 +32,7 @@ class Arrival(NamedTuple):
         replica: At which place that is, or was.
         rows: What it asks about, with the row that the outcome is of first.
         delay: Production seconds until the outcome is known.
+        time: Unix time at which it is due in the drill's calendar.
     """
 
     due: float
@@ -41,6 +42,7 @@ class Arrival(NamedTuple):
     outcome: int
     labelled: bool
     delay: float
+    time: float
 
 
 class Label(NamedTuple):
@@ -140,8 +142,10 @@ class Traffic:
             self._next_block += 1
             same = [self.scenario.label_delay] * len(block)
             self._arrivals.extend(
-                Arrival(self.t0 + due / self.speed, life, place, some, outcome, labelled, delay)
-                for due, life, place, some, outcome, labelled, delay in zip(
+                Arrival(
+                    self.t0 + due / self.speed, life, place, some, outcome, labelled, delay, when
+                )
+                for due, life, place, some, outcome, labelled, delay, when in zip(
                     block.due.tolist(),
                     lives.tolist(),
                     self._places(lives, numbers),
@@ -149,6 +153,7 @@ class Traffic:
                     block.outcome.tolist(),
                     block.labelled.tolist(),
                     same if block.delay is None else block.delay.tolist(),
+                    self.scenario.schedule.calendar(block.due).tolist(),
                     strict=True,
                 )
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
@@ -18,6 +19,11 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604
 _DURATION = re.compile(r"([0-9]+)(ms|[smhdw])")
 
 _HOURS, _DAYS = 24, 7
+
+DAY_S = 86_400.0
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +43,7 @@ class Wave(Strict, frozen=True):
 
 
 class SeasonFile(Strict, frozen=True):
-    """A season as files write it: factors by hour of the day, and by day from the first one on."""
+    """A season as files write it: factors by hour of the day, and by day from Monday on."""
 
     daily: Wave | tuple[Number, ...] = (1.0,) * _HOURS
     weekly: tuple[Number, ...] = (1.0,) * _DAYS
