@@ -42,7 +42,8 @@ def rows() -> np.ndarray:
 def client(model: Model, build: Build, lost_scrapes: float = 0.0) -> httpx.AsyncClient:
     tokens = Tokens(b"key", model.name, model.version)
     registry = CollectorRegistry()
-    app = create_faulty_app(model, build, tokens, "test", registry, lost_scrapes, Random(1), wall_clock)  # noqa: S311
+    luck = Random(1)  # noqa: S311
+    app = create_faulty_app(model, build, tokens, "test", registry, lost_scrapes, luck, wall_clock)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 
