@@ -14,7 +14,18 @@ from typing import Any
 from scenarios.changes import read_drift
 from scenarios.expectations import Allow, AllowKeys, Expect, ExpectKeys, allow, expect
 from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
-from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
+from scenarios.values import (
+    DAY_S,
+    WEEKDAYS,
+    Line,
+    Number,
+    SeasonFile,
+    Strict,
+    Weekday,
+    duration,
+    ramp,
+    require,
+)
 from scenarios.worlds import Source, named, population
 from scenarios.yamlfile import Located, read_yaml
 from simulators.fleet import Fleet
@@ -130,6 +141,7 @@ class ScenarioKeys(Strict, frozen=True):
     labels: LabelKeys = LabelKeys()
     expect: tuple[ExpectKeys, ...] = ()
     allow: tuple[AllowKeys, ...] = ()
+    begins: Weekday = "monday"
     replicas: int = 1
     scrapes: ScrapeKeys = ScrapeKeys()
 
@@ -165,7 +177,7 @@ def load(path: Path) -> Scenario:
             require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
     with source.at("traffic.season"):
         season = file.traffic.season.read()
-    schedule = Schedule(tuple(phases), season)
+    schedule = Schedule(tuple(phases), season, WEEKDAYS.index(file.begins) * DAY_S)
     with source.at("phases"):
         require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):

@@ -19,6 +19,7 @@ from locust.env import Environment
 from scenarios.exchange import DRILL_HEADER, Exchange
 from scenarios.target import Target
 from scenarios.traffic import Arrival, Traffic
+from target_service.contract import DRILL_TIME
 
 LABEL_BATCH = 1000
 LABEL_INTERVAL_S = 15.0
@@ -64,6 +65,7 @@ class Applicant(FastHttpUser):
             drill.urls[arrival.replica] + path,
             name=path,
             data=drill.exchange.body(arrival.rows).decode(),
+            headers={DRILL_TIME: f"{arrival.time:.0f}"},
             catch_response=True,
         ) as response:
             try:

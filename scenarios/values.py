@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
@@ -19,6 +20,11 @@ DURATION = "([0-9]+)(ms|[smhdw])"
 """One part of a duration, as a regular expression."""
 
 _HOURS, _DAYS = 24, 7
+
+DAY_S = 86_400.0
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +44,7 @@ class Wave(Strict, frozen=True):
 
 
 class SeasonFile(Strict, frozen=True):
-    """A season as files write it: factors by hour of the day, and by day from the first one on."""
+    """A season as files write it: factors by hour of the day, and by day from Monday on."""
 
     daily: Wave | tuple[Number, ...] = (1.0,) * _HOURS
     weekly: tuple[Number, ...] = (1.0,) * _DAYS
