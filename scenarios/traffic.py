@@ -33,6 +33,7 @@ class Arrival(NamedTuple):
         replica: At which place that is, or was.
         rows: What it asks about, with the row that the outcome is of first.
         delay: Production seconds until the outcome is known.
+        time: Unix time at which it is due in the drill's calendar.
         number: Which request of the drill's stream it is.
     """
 
@@ -43,6 +44,7 @@ class Arrival(NamedTuple):
     outcome: int
     labelled: bool
     delay: float
+    time: float
     number: int
 
 
@@ -147,8 +149,8 @@ class Traffic:
         delay = self.scenario.label_delay
         delays = np.full(len(block), delay) if block.delay is None else block.delay
         self._arrivals.extend(
-            Arrival(self.t0 + due / self.speed, life, place, some, outcome, labelled, delay, number)
-            for due, life, place, some, outcome, labelled, delay, number in zip(
+            Arrival(self.t0 + due / self.speed, *rest)
+            for due, *rest in zip(
                 block.due[ours].tolist(),
                 lives.tolist(),
                 self._places(lives, numbers[ours]),
@@ -156,6 +158,7 @@ class Traffic:
                 block.outcome[ours].tolist(),
                 block.labelled[ours].tolist(),
                 delays[ours].tolist(),
+                self.scenario.schedule.calendar(block.due[ours]).tolist(),
                 numbers[ours].tolist(),
                 strict=True,
             )
