@@ -27,6 +27,7 @@ from scenarios.spec import CATALOGUE
 pytestmark = pytest.mark.live
 
 LIMIT_S = 90.0
+SPEED = "60"
 ANYWHERE = "0.0.0.0"  # noqa: S104  what containers listen on; replaced here
 
 
@@ -40,7 +41,7 @@ class Stack:
     def __init__(self, folder: Path, resources: ExitStack) -> None:
         self.addresses: dict[str, str] = {}
         self._folder = folder
-        self._services = services()
+        self._services = services(DRIFTDRILL_SPEED=SPEED)
         self._resources = resources
         self._processes: dict[str, Process] = {}
         for name in ("prometheus:9090", "alertmanager:9093", "target-service:8000"):
@@ -167,12 +168,12 @@ def test_a_drill_started_over_http_fires_its_alerts_through_alertmanager(stack, 
     stack.wait("target that is up", all_up)
     page = f"http://{stack.addresses['locust-master:8089']}"
     refused = httpx.post(f"{page}/swarm", data=form(tmp_path, speed="30"), trust_env=False)
-    assert "speed: expected 60" in refused.json()["message"]
+    assert f"speed: expected {SPEED}" in refused.json()["message"]
     offered = stack.ask("locust-master:8089", "/drill/scenarios")
     assert "covariate-sudden" in offered
     assert not {"rolling-restart", "timezone-shift"} & set(offered), "no drill of this service"
     stack.wait("worker", lambda: stack.ask("locust-master:8089", "/stats/requests")["workers"])
-    started = httpx.post(f"{page}/swarm", data=form(tmp_path, speed="60"), trust_env=False)
+    started = httpx.post(f"{page}/swarm", data=form(tmp_path, speed=SPEED), trust_env=False)
     assert started.json()["success"], started.text
 
     def notified() -> Any:
