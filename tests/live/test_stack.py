@@ -154,6 +154,8 @@ def short(folder: Path) -> Path:
     document = yaml.safe_load((CATALOGUE / "covariate-sudden.yaml").read_text())
     for phase, duration in zip(document["phases"], ("8m", "12m"), strict=True):
         phase["duration"] = duration
+    for expect in document["expect"]:
+        expect["within"] = "12m"
     path = folder / "short.yaml"
     path.write_text(yaml.safe_dump({**document, "name": "short"}, sort_keys=False))
     return path
