@@ -51,10 +51,15 @@ class Stack:
 
     def here(self, text: str) -> str:
         """What a container is told, as it has to be told here."""
-        for name, ours in self.addresses.items():
-            host, _, port = name.partition(":")
-            for known in (host, ANYWHERE, "127.0.0.1", "localhost"):
-                text = text.replace(f"{known}:{port}", ours)
+        there = {
+            f"{known}:{port}": ours
+            for name, ours in self.addresses.items()
+            for host, _, port in (name.partition(":"),)
+            for known in (host, ANYWHERE, "127.0.0.1", "localhost")
+        }
+        # All at once: an address of ours may be one that a container has.
+        names = "|".join(map(re.escape, there))
+        text = re.sub(rf"(?<![\w.-])({names})(?!\d)", lambda found: there[found[1]], text)
         for path in ("/etc/driftdrill", "/data", "/runs"):
             text = re.sub(rf"(?<![\w/]){path}", f"{self._folder}{path}", text)
         return text.replace(ANYWHERE, "127.0.0.1")
