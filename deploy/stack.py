@@ -20,7 +20,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "grafana")]
 
 from alerting import rule_file  # noqa: E402  found through the lines above
 
-from driftdrill.rig.configs import DRILL, JOB  # noqa: E402
+from driftdrill.rig.configs import DRILL, HARNESS_RULES, JOB  # noqa: E402
 from driftdrill.scaling import (  # noqa: E402
     milliseconds,
     scale_alertmanager_config,
@@ -83,6 +83,7 @@ def _write_prometheus(folder: Path, speed: float) -> list[dict[str, Any]]:
         scaled = scale_rules(_read(path), speed)
         _write(rules / path.name, scaled)
         groups += scaled["groups"]
+    _write(rules / "driftdrill.yml", HARNESS_RULES)
     _write(folder / "prometheus.yml", config)
     return groups
 

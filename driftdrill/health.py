@@ -84,6 +84,13 @@ def evaluation_faults(
     ]
 
 
+def heartbeat_faults(prometheus: Prometheus, clock: Clock, until: float) -> list[str]:
+    """Gaps in what a Prometheus that has the harness' own rule recorded of its evaluations."""
+    found = prometheus.samples(HEARTBEAT, clock.t0, clock.unix(until))
+    times = [time for series in found for time in series.times]
+    return _gaps("the rules were not evaluated", times, clock, 0.0, until)
+
+
 def monitoring_faults(
     prometheus: Prometheus,
     before: Baseline,
@@ -103,8 +110,7 @@ def monitoring_faults(
     until = fleet.schedule.duration
     start, end = clock.t0, clock.unix(until)
     faults = prometheus_faults(prometheus, before)
-    evaluations = [time for s in prometheus.samples(HEARTBEAT, start, end) for time in s.times]
-    faults += _gaps("the rules were not evaluated", evaluations, clock, 0.0, until)
+    faults += heartbeat_faults(prometheus, clock, until)
     scrapes = {
         target.labels.get("instance", ""): [time for time, up in target.samples if up]
         for target in prometheus.samples(f'up{{job="{JOB}"}}', start, end)

@@ -14,6 +14,7 @@ from driftdrill import crew, health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
 from driftdrill.rig.attached import Attached
+from driftdrill.rig.configs import HEARTBEAT
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.rig import Rig
@@ -154,10 +155,11 @@ def _monitoring_faults(
 ) -> list[str]:
     if isinstance(rig, Attached):
         until = watch.scenario.schedule.duration
-        return [
-            *health.prometheus_faults(prometheus, before),
-            *health.evaluation_faults(rig.evaluated, clock, until),
-        ]
+        if any(rule.name == HEARTBEAT for rule in watch.rules):
+            evaluation = health.heartbeat_faults(prometheus, clock, until)
+        else:
+            evaluation = health.evaluation_faults(rig.evaluated, clock, until)
+        return [*health.prometheus_faults(prometheus, before), *evaluation]
     return health.monitoring_faults(prometheus, before, clock, watch.scenario.fleet, rig.addresses)
 
 

@@ -40,9 +40,10 @@ DRILL = "drill"
 """The label, `true`, that Prometheus adds to every alert of a drill that it sends."""
 
 _SHIPPED = PROJECT / "prometheus"
-_HARNESS_RULES = {
+HARNESS_RULES = {
     "groups": [{"name": "driftdrill", "rules": [{"record": HEARTBEAT, "expr": "vector(1)"}]}]
 }
+"""The rules of the harness itself, beside those under drill."""
 
 
 def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Tool) -> None:
@@ -57,7 +58,7 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
         copy = folder / f"{number}-{path.stem}.yml"
         _write(copy, _scaled(path, scale_rules, speed))
         _check(promtool, copy, path)
-    _write(folder / "driftdrill.yml", _HARNESS_RULES)
+    _write(folder / "driftdrill.yml", HARNESS_RULES)
 
 
 @dataclass(frozen=True)
