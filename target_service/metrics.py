@@ -78,7 +78,7 @@ class ModelMetrics(HttpMetrics):
         with self._lock:
             if len(scores) > ROWS_ONE_BY_ONE:
                 self._scores.add_many(scores, self._model.schema.segment_numbers(x))
-                for counts, column in zip(self._features, x.T, strict=True):
+                for counts, column in zip(self._features, np.ascontiguousarray(x.T), strict=True):
                     counts.add_many(column)
                 return
             column = self._segment_column
