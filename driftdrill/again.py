@@ -31,6 +31,7 @@ class Given(msgspec.Struct, frozen=True):
         days: As `--days`.
         replicas: As `--replicas`.
         prometheus: As `--prometheus`.
+        workers: As `--workers`; those of other machines are not counted.
     """
 
     mode: Literal["live", "virtual"]
@@ -42,6 +43,7 @@ class Given(msgspec.Struct, frozen=True):
     replicas: int | None = None
     target: Input | None = None
     prometheus: str | None = None
+    workers: int = 0
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -11,7 +11,18 @@ import typer
 from driftdrill import again as once_more
 from driftdrill import checks
 from driftdrill.commands.answers import FAIL, console, exit_code
-from driftdrill.commands.options import Days, Engine, Folder, Rules, Seed, Speed, Target
+from driftdrill.commands.options import (
+    Days,
+    Engine,
+    Folder,
+    Listen,
+    Rules,
+    Seed,
+    Speed,
+    Target,
+    Workers,
+)
+from driftdrill.crew import gathered
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
@@ -56,6 +67,8 @@ def run(
         int | None,
         typer.Option(min=1, max=MAX_REPLICAS, help="Of the service, where no phase says."),
     ] = None,
+    workers: Workers = 0,
+    listen: Listen = None,
     among: Folder = CATALOGUE,
     again: Annotated[
         Path | None,
@@ -75,6 +88,8 @@ def run(
         raise UsageError("--target is a service that runs: only a live drill can ask it")
     if replicas is not None and (target or recording):
         raise UsageError("--replicas are of the service that a drill starts itself")
+    if (workers or listen) and (virtual or recording):
+        raise UsageError("--workers and --listen are about traffic: only a live drill sends any")
     if prometheus is not None:
         if target is None or rules:
             raise UsageError("--prometheus has rules of its own, and watches a --target")
@@ -104,6 +119,7 @@ def run(
         replicas=replicas,
         target=once_more.read(target) if target else None,
         prometheus=prometheus,
+        workers=workers,
     )
     if virtual:
         for scenario, folder in places:
@@ -121,7 +137,7 @@ def run(
         return exit_code(outcomes)
     if asked:
         refuse_misfits(asked, scenarios)
-    with interruption() as interrupted:
+    with interruption() as interrupted, gathered(workers, listen, console) as crew:
         for scenario, folder in places:
             verdict = drill(
                 scenario,
@@ -133,6 +149,7 @@ def run(
                 console=console,
                 target=asked,
                 prometheus=prometheus,
+                crew=crew,
             )
             once_more.keep(folder, scenario.path, told)
             outcomes.append(verdict.outcome)
@@ -163,6 +180,7 @@ def _repeat(context: typer.Context, folder: Path, out: Path | None) -> int:
         target=Path(told.target.path) if told.target else None,
         prometheus=told.prometheus,
         replicas=told.replicas,
+        workers=told.workers,
     )
     found = once_more.differences(folder, fresh)
     for sentence in found or ("the verdict is the one of then",):
