@@ -1,8 +1,7 @@
 """The fault matrix: whatever breaks, the verdict is inconclusive or a right fail, and says why.
 
 Each fault meets real processes. What comes from outside (a binary that starts slowly, a disk that
-is full, a supervisor that restarts a server) is a wrapper script in the place of the binary. Drills
-of one kind of fault run at the same time, each on servers of its own.
+is full, a supervisor that restarts a server) is a wrapper script in the place of the binary.
 """
 
 from __future__ import annotations
@@ -25,6 +24,14 @@ from driftdrill.rig.tools import find_tools
 pytestmark = pytest.mark.live
 
 SPEED = "60"
+STEADY = """\
+name: calm
+summary: Nothing happens for a while.
+model: credit
+traffic: {rate: 3}
+phases:
+  - {name: calm, duration: 14m}
+"""
 DRIFTING = """\
 name: drifting
 summary: Incomes fall by two standard deviations.
@@ -44,6 +51,13 @@ SERVICE, LOCUST = "target_service", "locustfile.py"
 
 
 @pytest.fixture
+def calm(tmp_path):
+    path = tmp_path / "calm.yaml"
+    path.write_text(STEADY)
+    return str(path)
+
+
+@pytest.fixture
 def drifting(tmp_path):
     path = tmp_path / "drifting.yaml"
     path.write_text(DRIFTING)
@@ -58,7 +72,7 @@ def wrapper(folder: Path, tool: str, script: str) -> dict[str, str]:
     tools = find_tools()
     real = getattr(tools, tool)
     path = folder / "bin" / tool
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir()
     if real.cwd:
         (folder / "share").mkdir()
         (folder / "share" / "prometheus").symlink_to(real.cwd)
@@ -78,34 +92,26 @@ def kill_server(drill, tool: str) -> None:
 # --- Servers that stand still ---------------------------------------------------------------------
 
 
-FROZEN = {
-    PROMETHEUS: "not evaluated",
-    ALERTMANAGER: "Alertmanager did not answer",
-    SERVICE: "was not scraped",
-    LOCUST: "late",
-}
-
-
-@pytest.fixture(scope="module")
-def frozen(run_shared, at_once, calm):
-    def freeze(word):
-        drill = run_shared(calm, "--speed", SPEED)
-        drill.wait_until_running()
-        process = drill.process(word)
-        os.kill(process, signal.SIGSTOP)
-        time.sleep(5 if word == LOCUST else 10)
-        if psutil.pid_exists(process):
-            os.kill(process, signal.SIGCONT)
-        return (drill, *drill.finish())
-
-    return at_once(freeze, FROZEN)
-
-
-@pytest.mark.parametrize("word", FROZEN)
-def test_a_server_that_stands_still_for_ten_seconds_is_noticed(frozen, word):
-    drill, code, verdict = frozen[word]
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        (PROMETHEUS, "not evaluated"),
+        (ALERTMANAGER, "Alertmanager did not answer"),
+        (SERVICE, "was not scraped"),
+        (LOCUST, "late"),
+    ],
+)
+def test_a_server_that_stands_still_for_ten_seconds_is_noticed(run, calm, word, named):
+    drill = run(calm, "--speed", SPEED)
+    drill.wait_until_running()
+    frozen = drill.process(word)
+    os.kill(frozen, signal.SIGSTOP)
+    time.sleep(5 if word == LOCUST else 10)
+    if psutil.pid_exists(frozen):
+        os.kill(frozen, signal.SIGCONT)
+    code, verdict = drill.finish()
     assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
-    assert any(FROZEN[word] in reason for reason in verdict["reasons"]), verdict["reasons"]
+    assert any(named in reason for reason in verdict["reasons"]), verdict["reasons"]
     assert (drill.out / "report.html").exists()
 
 
@@ -137,83 +143,39 @@ def test_slow_starts_and_taken_ports_change_nothing(run, calm, tmp_path):
     assert not drill.prometheus_url().endswith(":9090")
 
 
-AILING = {
-    "Prometheus restarts": ("prometheus", 'while :; do "$TOOL" "$@"; done', "Prometheus"),
-    "Alertmanager restarts": (
-        "alertmanager",
-        'while :; do "$TOOL" "$@"; done',
-        "Alertmanager was restarted",
-    ),
-    "Prometheus has no disk": ("prometheus", 'ulimit -f 256; exec "$TOOL" "$@"', ""),
-}
-
-
-@pytest.fixture(scope="module")
-def ailing(run_shared, at_once, calm, tmp_path_factory):
-    def ail(case):
-        tool, script, _ = AILING[case]
-        env = wrapper(tmp_path_factory.mktemp("tools"), tool, script)
-        drill = run_shared(calm, "--speed", SPEED, env=env)
-        if "restarts" in case:
-            drill.wait_until_running()
-            time.sleep(2)  # so that the server has been scraped before
-            kill_server(drill, tool)
-        return (drill, *drill.finish())
-
-    return at_once(ail, AILING)
-
-
-@pytest.mark.parametrize("case", AILING)
-def test_a_server_that_a_supervisor_restarts_or_that_cannot_write_is_noticed(ailing, case):
-    drill, code, verdict = ailing[case]
+@pytest.mark.parametrize(
+    ("tool", "named"),
+    [("prometheus", "Prometheus"), ("alertmanager", "Alertmanager was restarted")],
+)
+def test_a_server_that_a_supervisor_restarts_is_noticed(run, calm, tmp_path, tool, named):
+    env = wrapper(tmp_path, tool, 'while :; do "$TOOL" "$@"; done')
+    drill = run(calm, "--speed", SPEED, env=env)
+    drill.wait_until_running()
+    time.sleep(2)  # so that the server has been scraped before
+    kill_server(drill, tool)
+    code, verdict = drill.finish()
     assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
-    assert any(AILING[case][2] in reason for reason in verdict["reasons"]), verdict["reasons"]
+    assert any(named in reason for reason in verdict["reasons"]), verdict["reasons"]
 
 
-_DEAD = """\
-import os, sys
-if os.environ["DEAD"] in sys.orig_argv:
-    sys.exit("no, thanks")
-"""
-DEAD = {
-    "prometheus": "prometheus exited with status 7",
-    "alertmanager": "alertmanager exited with status 7",
-    "target_service": "exited with status 1",
-    "locust": "locust exited with status 1",
-}
-
-
-@pytest.fixture(scope="module")
-def dead(run_shared, at_once, calm, tmp_path_factory):
-    def start(case):
-        folder = tmp_path_factory.mktemp("dead")
-        if case in {"prometheus", "alertmanager"}:
-            env = wrapper(folder, case, "echo no, thanks; exit 7")
-        else:
-            (folder / "sitecustomize.py").write_text(_DEAD)
-            search = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-            env = {"PYTHONPATH": search, "DEAD": case}
-        drill = run_shared(calm, "--speed", SPEED, env=env)
-        return (drill, *drill.finish())
-
-    return at_once(start, DEAD)
-
-
-@pytest.mark.parametrize("case", DEAD)
-def test_a_server_that_does_not_start_is_named_with_its_last_words(dead, case):
-    _, code, verdict = dead[case]
+def test_a_prometheus_that_does_not_start_is_named(run, calm, tmp_path):
+    env = wrapper(tmp_path, "prometheus", "echo no, thanks; exit 7")
+    drill = run(calm, "--speed", SPEED, env=env)
+    code, verdict = drill.finish()
     assert (code, verdict["outcome"]) == (3, "inconclusive")
-    assert DEAD[case] in verdict["reasons"][0]
+    assert "prometheus exited with status 7" in verdict["reasons"][0]
     assert "no, thanks" in verdict["reasons"][0]
 
 
-def test_a_machine_that_is_too_slow_for_the_speed_is_no_evidence(run, calm):
-    code, verdict = run(calm, "--speed", "1000").finish()
-    assert (code, verdict["outcome"]) == (3, "inconclusive")
-    assert verdict["reasons"]
-
-
 # --- Disks that are full --------------------------------------------------------------------------
+
+
+def test_a_full_disk_under_prometheus_is_noticed(run, calm, tmp_path):
+    env = wrapper(tmp_path, "prometheus", 'ulimit -f 256; exec "$TOOL" "$@"')
+    drill = run(calm, "--speed", SPEED, env=env)
+    code, verdict = drill.finish()
+    assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
+    assert verdict["reasons"]
 
 
 def test_a_full_disk_under_the_results_never_passes(run, calm):
@@ -283,10 +245,10 @@ def test_a_folder_with_leftovers_is_refused(run, calm, tmp_path):
     assert (tmp_path / "drill-0" / "verdict.json").read_text() == "{}"
 
 
-def test_a_truncated_scenario_is_refused(run, calm, tmp_path):
-    text, cut = Path(calm).read_text(), tmp_path / "cut.yaml"
-    cut.write_text(text[: text.index("duration") + 4])
-    drill = run(str(cut), "--speed", SPEED)
+def test_a_truncated_scenario_is_refused(run, calm):
+    text = Path(calm).read_text()
+    Path(calm).write_text(text[: text.index("duration") + 4])
+    drill = run(calm, "--speed", SPEED)
     code = drill.ended()
     assert code == 2
-    assert "cut.yaml" in drill.said
+    assert "calm.yaml" in drill.said
