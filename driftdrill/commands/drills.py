@@ -27,7 +27,7 @@ from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import interruption
-from driftdrill.suite import Way, chosen, run_suite
+from driftdrill.suite import Way, chosen, recorded, run_suite
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, find
 from scenarios.target import load_target
@@ -210,16 +210,25 @@ def suite(
         Path | None,
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-suite]"),
     ] = None,
+    recordings: Annotated[
+        Path | None, typer.Option("--replay", help="Folder of recordings to hold rules against.")
+    ] = None,
     folder: Folder = CATALOGUE,
     rules: Rules = None,
 ) -> int:
     """Drill the whole catalogue: one table, one JUnit file, one exit code."""
     if live and virtual:
         raise UsageError("--live and --virtual are two ways to run; choose one")
-    scenarios = chosen(folder, pattern)
+    if recordings and (live or virtual or folder != CATALOGUE):
+        raise UsageError("--replay drives nothing: recordings have their mode and their scenarios")
+    kept: dict[str, Path] = {}
+    if recordings:
+        scenarios, kept = recorded(recordings, pattern)
+    else:
+        scenarios = chosen(folder, pattern)
     files = tuple(rules or RULES)
     checks.check_rules(files, speed)
-    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files)
+    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files, kept)
     with interruption() as interrupted:
         verdicts = run_suite(
             scenarios,
