@@ -113,6 +113,8 @@ def test_every_command_is_one_that_exists(words):
     elif program == "promtool":
         promtool = str(find_tools().promtool.path)
         assert f"usage: promtool {shlex.join(arguments[:2])} " in promtool_help(promtool, arguments)
+    elif program == "pytest":
+        assert all((PROJECT / word).exists() for word in arguments if not word.startswith("-"))
     else:
         assert program == "driftdrill"
         parse(arguments)
