@@ -216,6 +216,15 @@ def test_the_verdict_in_the_readme_is_that_of_the_shipped_scenario_and_alerts():
     assert f"{len(silent)} of {len(silent)} others stayed silent" in shown
 
 
+def test_the_drills_of_the_tutorial_are_about_the_alerts_that_it_names():
+    named = re.findall(r"driftdrill run (\S+) .*# (.*)$", page("tutorial.md"), re.M)
+    assert len(named) == 4
+    for name, comment in named:
+        alerts = set(re.findall(r"\b[A-Z]\w+[A-Z]\w+\b", comment))
+        assert alerts <= {expect.alert for expect in find(name).expects}, name
+    assert "ModelQualityDegraded" in {e.alert for e in find("concept-sudden").expects}
+
+
 # --- Tables ---------------------------------------------------------------------------------------
 
 
