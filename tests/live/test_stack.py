@@ -185,10 +185,10 @@ def test_a_drill_started_over_http_fires_its_alerts_through_alertmanager(stack, 
 
     def notified() -> Any:
         alerts = stack.ask("alertmanager:9093", "/api/v2/alerts")
-        return [a for a in alerts if a["labels"].get("feature") == "income"]
+        return [a for a in alerts if a["labels"]["alertname"] == "FeatureDrift"]
 
     (alert,) = stack.wait("alert", notified)
-    assert alert["labels"]["alertname"] == "FeatureDrift"
+    assert alert["labels"]["feature"] == "income"
     assert [receiver["name"] for receiver in alert["receivers"]] == ["drills"]
     files = stack.wait("verdict", lambda: list((tmp_path / "runs").glob("*/verdict.json")))
     verdict = json.loads(files[0].read_text())
