@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -68,13 +69,15 @@ def evaluate(
             stored = store_shared(groups, recorders, store, span)
         with closing(store.client()) as prometheus:
             inlined = Inliner(Recorders(groups, span.start, stored))
-            if engine == "blocks":
-                queries = blocks_engine.alert_queries(groups, inlined)
-                fast = [query for query in queries if query.rule.name not in names]
-                samples = blocks_engine.evaluate(fast, prometheus, span)
-            faults = unreachable(alerts, inliner, prometheus, span)
-            unknown = unexposed(alerts, prometheus)
-            drawn = statistics(alerts, inlined, prometheus, span, points)
+            with ThreadPoolExecutor(1) as aside:
+                drawing = aside.submit(statistics, alerts, inlined, prometheus, span, points)
+                faults = unreachable(alerts, inliner, prometheus, span)
+                unknown = unexposed(alerts, prometheus)
+                if engine == "blocks":
+                    queries = blocks_engine.alert_queries(groups, inlined)
+                    fast = [query for query in queries if query.rule.name not in names]
+                    samples = blocks_engine.evaluate(fast, prometheus, span)
+            drawn = drawing.result()
     if exact:
         needed = needed_by(groups, {alert.place for alert in exact})
         metrics = metrics_file(recording)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -69,20 +69,18 @@ def as_curves(rule: Inlined, prometheus: Prometheus, span: Span, points: int) ->
 
 def at_some_evaluations(
     rule: Inlined, prometheus: Prometheus, span: Span, points: int
-) -> list[Series]:
-    """The answers of one expression at a few of its evaluations.
+) -> Iterator[Series]:
+    """The answers of one expression at a few of its evaluations, the last one first.
 
-    They are asked for one by one: a range query would read all samples that lie between.
+    They are asked for one by one, as far as they are looked at: a range query would read all
+    samples that lie between.
 
     Raises:
         EngineError: Prometheus cannot evaluate it; names the rule.
     """
     instants = span.coarse(rule.group.interval, points)
-    return [
-        series
-        for number in range(len(instants))
-        for series in _ask(rule, instants[number : number + 1], prometheus.curves)
-    ]
+    for number in reversed(range(len(instants))):
+        yield from _ask(rule, instants[number : number + 1], prometheus.curves)
 
 
 def _parts(instants: range) -> list[range]:

@@ -62,7 +62,7 @@ def _why_unreachable(
         return None
     try:
         asked = Inlined(alert.rule, alert.group, query)
-        if at_some_evaluations(asked, prometheus, span, _PROBES):
+        if any(True for _ in at_some_evaluations(asked, prometheus, span, _PROBES)):
             return None
         if as_curves(asked, prometheus, span, _POINTS):
             return None
