@@ -16,7 +16,7 @@ from driftdrill.virtual.blocks_engine import AlertQuery
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.reach import unreachable
 from driftdrill.virtual.recorders import Recorders
-from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
+from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.rules import Group, needed_by
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import EngineError, Span
@@ -140,7 +140,7 @@ class Trial:
             self._runs += 1
             self._answers[key] = promtool_engine.evaluate(
                 needed,
-                metrics_file(self._recording),
+                self._recording,
                 self._span,
                 self._promtool,
                 self._work / f"run-{self._runs}",

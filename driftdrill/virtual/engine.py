@@ -15,7 +15,7 @@ from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.reach import unexposed, unreachable
 from driftdrill.virtual.recorders import Recorders
-from driftdrill.virtual.recording import metrics_file, read_recording
+from driftdrill.virtual.recording import read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
 from driftdrill.virtual.selectors import read_by
 from driftdrill.virtual.stages import store_shared
@@ -80,8 +80,7 @@ def evaluate(
             drawn = drawing.result()
     if exact:
         needed = needed_by(groups, {alert.place for alert in exact})
-        metrics = metrics_file(recording)
-        found = promtool_engine.evaluate(needed, metrics, span, tools.promtool, work)
+        found = promtool_engine.evaluate(needed, recording, span, tools.promtool, work)
         samples += tuple(series for series in found if series.labels["alertname"] in names)
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
