@@ -13,7 +13,7 @@ from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
 from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.reach import unexposed, unreachable
+from driftdrill.virtual.reach import collisions, unexposed, unreachable
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import read_recording
 from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
@@ -71,7 +71,10 @@ def evaluate(
             inlined = Inliner(Recorders(groups, span.start, stored))
             with ThreadPoolExecutor(1) as aside:
                 drawing = aside.submit(statistics, alerts, inlined, prometheus, span, points)
-                faults = unreachable(alerts, inliner, prometheus, span)
+                faults = (
+                    *unreachable(alerts, inliner, prometheus, span),
+                    *collisions(recorders, inliner, prometheus, span),
+                )
                 unknown = unexposed(alerts, prometheus)
                 if engine == "blocks":
                     queries = blocks_engine.alert_queries(groups, inlined)

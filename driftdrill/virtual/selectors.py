@@ -56,7 +56,7 @@ class _Rule:
 def _rules(path: Path) -> Iterator[_Rule]:
     try:
         for group in groups_in(path.read_text()):
-            for rule in group["rules"]:
+            for rule in group.get("rules") or ():
                 alert = rule.get("alert")
                 yield _Rule(alert or rule["record"], bool(alert), str(rule["expr"]))
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
