@@ -50,6 +50,10 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
         interactive.up,
         "Examples: `driftdrill up`, `driftdrill up my-drill.yaml --speed 120`",
     ),
+    "worker": (
+        interactive.worker,
+        "Example: `driftdrill worker --master drills.example.com`",
+    ),
     "list": (
         catalogue.list_,
         "Example: `driftdrill list --scenarios my-drills`",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from driftdrill.crew import ALONE, Crew
 from driftdrill.live import Stage, observe_live
 from driftdrill.models import service
 from driftdrill.report import write_reports
@@ -42,12 +43,13 @@ def drill(
     console: Console,
     target: Target | None = None,
     prometheus: str | None = None,
+    crew: Crew = ALONE,
 ) -> Verdict:
     """Run one drill, say how it went, and write its reports into `out`."""
     at = f" at {target.url}" if target else ""
     console.print(f"[bold]{scenario.name}[/] live{at} at speed {speed:g}, seed {seed}")
     served = target or service(scenario)
-    settings = Settings(speed, seed, out, rules, served, find_tools(), prometheus)
+    settings = Settings(speed, seed, out, rules, served, find_tools(), prometheus, crew)
 
     def announce(rig: Stage) -> None:
         console.print(f"  Prometheus    {rig.prometheus_url}  ask it what you like meanwhile")

@@ -14,7 +14,7 @@ from driftdrill.rig.configs import ALERTMANAGER_JOB, HEARTBEAT, JOB, STARTED
 from driftdrill.text import short_time
 from driftdrill.verdict import Requests
 from scenarios.spec import Scenario
-from scenarios.traffic import Status
+from scenarios.status import Status
 from simulators.fleet import Fleet
 from simulators.hostile import Scan
 from target_service.builds import BUILDS

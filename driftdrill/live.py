@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from driftdrill import health
+from driftdrill import crew, health
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.report.progress import Progress
 from driftdrill.rig.attached import Attached
@@ -20,12 +20,17 @@ from driftdrill.rig.rig import Rig
 from driftdrill.verdict import Observation
 from driftdrill.watch import Settings, Watch
 from scenarios.board import Start, announce
-from scenarios.spec import FOLDER, Scenario
+from scenarios.spec import CATALOGUE, Scenario
+from scenarios.status import read_statuses
 from scenarios.target import Target
-from scenarios.traffic import GRACE, read_statuses
+from scenarios.traffic import GRACE
 
 POLL_S = 0.25
 LOCUST_START_LIMIT_S = 60.0
+START_LEAD_S = 0.3
+DIVIDED_START_LEAD_S = 1.5
+"""Real seconds from the go-ahead to the drill's start: workers have to hear of it first."""
+
 NOTIFICATION_LIMIT_S = 10.0
 """Real seconds that a notification may take after the drill: Alertmanager groups and Prometheus
 resends on clocks of their own."""
@@ -156,14 +161,13 @@ def _monitoring_faults(
 
 
 def _start_locust(rig: Stage, watch: Watch) -> LoadGenerator:
-    settings = watch.settings
+    settings, scenario = watch.settings, watch.scenario.path
     status_file = settings.out.resolve() / "traffic.jsonl"
     start_file = settings.out.resolve() / "start"
     arguments = [
-        "--locustfile", str(FOLDER / "locustfile.py"),
+        "--locustfile", crew.LOCUSTFILE,
         "--headless",
         "--host", rig.service_urls[0],
-        "--scenario-file", str(watch.scenario.path.resolve()),
         "--speed", repr(settings.speed),
         "--seed", str(settings.seed),
         "--status-file", str(status_file),
@@ -173,6 +177,13 @@ def _start_locust(rig: Stage, watch: Watch) -> LoadGenerator:
     ]  # fmt: skip
     if isinstance(settings.served, Target):
         arguments += ["--target-file", str(settings.served.path)]
+    if scenario.parent == CATALOGUE:  # which another machine has elsewhere
+        arguments += ["--scenario", scenario.stem]
+    else:
+        arguments += ["--scenario-file", str(scenario.resolve())]
+    arguments += settings.crew.master()
+    for number in range(1, settings.crew.workers + 1):
+        rig.locust(settings.crew.worker(), {}, f"worker-{number}")
     locust = rig.locust(arguments, {})
     return LoadGenerator(status_file, start_file, lambda: locust.alive, locust.describe_exit)
 
@@ -188,7 +199,8 @@ def _await_generator(generator: LoadGenerator, interruption: Interruption) -> No
 
 def _begin(rig: Stage, watch: Watch, generator: LoadGenerator) -> Clock:
     """Tell the load generator, and so everyone, when the drill begins."""
-    t0 = time.time() + 0.3
+    lead = DIVIDED_START_LEAD_S if watch.settings.crew.is_divided else START_LEAD_S
+    t0 = time.time() + lead
     announce(generator.start_file, Start(t0, rig.service_urls, watch.scenario.replicas))
     return Clock(t0, watch.settings.speed)
 
@@ -210,6 +222,8 @@ def _follow(
         watch.statuses = read_statuses(generator.status_file)
         if (dead := rig.dead()) is not None:
             raise RigError(dead.describe_exit())
+        if watch.statuses and (problem := crew.problem(watch.statuses[-1])):
+            raise RigError(problem)
         if not generator.running() and now < end:
             raise RigError(f"the load generator ended early: {generator.describe_end()}")
         if now > clock.t0:

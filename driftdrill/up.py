@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from driftdrill.crew import LOCUSTFILE, Crew
 from driftdrill.live import LoadGenerator, fly
 from driftdrill.models import service
 from driftdrill.onlooker import Onlooker
@@ -35,7 +36,7 @@ from driftdrill.rig.tools import find_tools
 from driftdrill.verdict import judge
 from driftdrill.watch import Settings, Watch
 from scenarios.board import Board, Run
-from scenarios.spec import CATALOGUE, FOLDER, Scenario, find
+from scenarios.spec import CATALOGUE, Scenario, find
 
 _POLL_S = 0.2
 _START_LIMIT_S = 60.0
@@ -49,6 +50,7 @@ class Offer:
         scenario: The drill that is selected first.
         out: Folder that gets a folder for every drill.
         rules: Rule files, in production time.
+        crew: Who sends the traffic.
     """
 
     scenario: Scenario
@@ -56,6 +58,7 @@ class Offer:
     seed: int
     out: Path
     rules: tuple[Path, ...]
+    crew: Crew
 
 
 def stay_up(offer: Offer, interruption: Interruption, console: Console) -> None:
@@ -91,7 +94,7 @@ def _locust(
     own = offer.scenario.path.parent != CATALOGUE
     name = str(offer.scenario.path.resolve()) if own else offer.scenario.name
     arguments = [
-        "--locustfile", str(FOLDER / "locustfile.py"),
+        "--locustfile", LOCUSTFILE,
         "--host", "http://127.0.0.1",  # every drill says where its service is
         "--web-host", "127.0.0.1",
         "--web-port", str(web.port),
@@ -100,16 +103,22 @@ def _locust(
         "--seed", str(offer.seed),
         "--board", str(board.folder),
         "--loglevel", "WARNING",
+        *offer.crew.master(),
     ]  # fmt: skip
     env = {**os.environ, "DRIFTDRILL_SCENARIOS": name if own else ""}
-    log = board.folder.parent / "locust.log"
-    locust = Process("locust", locust_command(arguments), env=env, log=log)
+    folder = board.folder.parent
+    locust = Process("locust", locust_command(arguments), env=env, log=folder / "locust.log")
+    workers = [
+        Process(name, locust_command(offer.crew.worker()), env=env, log=folder / f"{name}.log")
+        for name in (f"worker-{number}" for number in range(1, offer.crew.workers + 1))
+    ]
     try:
         answers = readiness.answers(f"http://{web.address}/drill/scenarios")
         readiness.wait([locust], answers, _START_LIMIT_S, interruption)
         yield locust
     finally:
-        locust.stop()
+        for process in (locust, *workers):
+            process.stop()
 
 
 def _rig(offer: Offer, out: Path, speed: float, page: ScrapeJob, interruption: Interruption) -> Rig:
@@ -159,7 +168,13 @@ def _drill(
     out = offer.out / f"{time.strftime('%Y%m%d-%H%M%S')}-{scenario.name}-{run.number}"
     console.print(f"\n[bold]{scenario.name}[/] at speed {wanted.speed:g}, seed {wanted.seed}")
     settings = Settings(
-        wanted.speed, wanted.seed, out, offer.rules, service(scenario), find_tools()
+        wanted.speed,
+        wanted.seed,
+        out,
+        offer.rules,
+        service(scenario),
+        find_tools(),
+        crew=offer.crew,
     )
     watch = Watch(scenario, settings)
     rig = rigs.enter_context(_rig(offer, out, wanted.speed, page, interruption))

@@ -70,6 +70,7 @@ class Observation(msgspec.Struct, frozen=True):
         statistics: For drawing.
         traffic: For drawing; production requests/s.
         versions: Of everything that took part.
+        notes: What happened besides and does not change the outcome, a sentence each.
     """
 
     mode: Literal["live", "virtual"]
@@ -83,6 +84,7 @@ class Observation(msgspec.Struct, frozen=True):
     statistics: tuple[Statistic, ...] = ()
     traffic: Curve | None = None
     versions: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -113,6 +115,7 @@ class Verdict(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     requests: Requests
     versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def judge(scenario: Scenario, seen: Observation) -> Verdict:
@@ -147,6 +150,7 @@ def judge(scenario: Scenario, seen: Observation) -> Verdict:
         alerts=seen.alerts,
         requests=seen.requests,
         versions=seen.versions,
+        notes=seen.notes,
     )
 
 

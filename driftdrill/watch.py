@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from driftdrill import health
+from driftdrill.crew import ALONE, Crew, notes
 from driftdrill.promapi import (
     Clock,
     Prometheus,
@@ -27,8 +28,8 @@ from driftdrill.text import alert_title
 from driftdrill.verdict import Alert, Curve, Observation, Statistic
 from driftdrill.versions import versions
 from scenarios.spec import Scenario
+from scenarios.status import Status
 from scenarios.target import Target
-from scenarios.traffic import Status
 
 CURVE_POINTS = 240
 
@@ -49,6 +50,7 @@ class Settings:
         rules: Rule files, in production time.
         served: What our replicas are to be, or a service that runs elsewhere.
         prometheus: URL of somebody's Prometheus, which has its own rules; None starts one.
+        crew: Who sends the traffic.
     """
 
     speed: float
@@ -58,6 +60,7 @@ class Settings:
     served: Service | Target
     tools: Tools
     prometheus: str | None = None
+    crew: Crew = ALONE
 
 
 @dataclass
@@ -114,6 +117,7 @@ class Watch:
             statistics=self.statistics,
             traffic=achieved_rate(self.statuses, self.settings.speed),
             versions={**versions(self.settings.tools), **self.versions},
+            notes=tuple(notes(self.statuses, self.settings.speed)),
         )
 
     def _ours(self, alerts: Sequence[Alert]) -> tuple[Alert, ...]:

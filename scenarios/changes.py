@@ -19,7 +19,7 @@ MAX_SIZE = 1e6
 and a value that a service need not take."""
 
 
-class _Common(msgspec.Struct, frozen=True):
+class DriftKeys(msgspec.Struct, frozen=True):
     """The keys that every kind takes beside its parameters."""
 
     kind: str
@@ -49,13 +49,13 @@ def read_drift(source: Located, key: str, raw: dict[str, Any], world: Population
     return ActiveDrift(drift, intensity, season, common.harmless)
 
 
-def _split(source: Located, key: str, raw: dict[str, Any]) -> tuple[_Common, dict[str, Any]]:
+def _split(source: Located, key: str, raw: dict[str, Any]) -> tuple[DriftKeys, dict[str, Any]]:
     """The keys of every kind, and the parameters of this one."""
     kinds = ", ".join(KINDS)
     with source.at(f"{key}.kind"):
         require("kind" in raw, f"missing; known: {kinds}")
         require(str(raw["kind"]) in KINDS, f"no such drift; known: {kinds}")
-    common = msgspec.structs.fields(_Common)
+    common = msgspec.structs.fields(DriftKeys)
     takes = [field.name for field in common]
     takes += sorted(field.name for field in fields(KINDS[str(raw["kind"])]))
     for name in raw:
@@ -63,7 +63,7 @@ def _split(source: Located, key: str, raw: dict[str, Any]) -> tuple[_Common, dic
             require(name in takes, f"unknown key; known: {', '.join(takes)}")
     own = {name: raw[name] for name in takes[: len(common)] if name in raw}
     with source.at(key):
-        found = msgspec.convert(own, _Common)
+        found = msgspec.convert(own, DriftKeys)
     return found, {name: value for name, value in raw.items() if name not in own}
 
 

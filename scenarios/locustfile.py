@@ -1,148 +1,67 @@
-"""Locust's side of a drill: users that send what `Traffic` says is due.
+"""Locust's side of a drill: its options, its clock, and what begins and ends with it.
 
-Arrivals keep to an absolute schedule: when the service stalls, requests pile up as real ones would,
-and the `SCHED` entry of the statistics counts their waiting, which the plain entry hides.
+A Locust that is alone sends everything; a master divides the traffic among its workers.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from argparse import Namespace
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 import msgspec
-from locust import FastHttpUser, LoadTestShape, events, task
+from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import STATE_SPAWNING
+from locust.runners import STATE_SPAWNING, MasterRunner
 
+from scenarios import crew
 from scenarios.board import Board, Request, Run, Start, read_start
-from scenarios.exchange import DRILL_HEADER, Exchange
-from scenarios.spec import CATALOGUE, find, scenario_files
+from scenarios.exchange import Exchange
+from scenarios.spec import CATALOGUE, Scenario, find, scenario_files
+from scenarios.status import Status
 from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
+from scenarios.users import Applicant, Drill, help_out, introduce
 from scenarios.webui.page import install
 from scenarios.worlds import population
 
-USERS = 96
-"""Requests that can be under way at once: 2 a second at speed 60, each of which takes 0.7 s."""
+__all__ = ["Applicant"]  # Locust looks for its users here
 
-LABEL_BATCH = 1000
-LABEL_INTERVAL_S = 15.0
-"""Ground truth is sent in batches, this many production seconds apart."""
+USERS = 96
+"""Requests of each process that can be under way at once: 2 a second at speed 60, each of which
+takes 0.7 s."""
 
 OWN_SCENARIOS = "DRIFTDRILL_SCENARIOS"
 """Variable with the paths of scenario files to choose from, beside the catalogue."""
 
 
-class Drill(NamedTuple):
-    """The drill under way.
+@dataclass
+class Session:
+    """The drill that this process takes part in; a load generator runs one at a time.
 
     Attributes:
-        urls: Where the replicas of the service are.
+        status: What is reported of it: of all workers, where this process is their master.
+        greenlets: What runs beside Locust's users.
+        close: Ends the connection with master or workers.
     """
 
-    traffic: Traffic
-    target: Target
-    exchange: Exchange
-    urls: tuple[str, ...]
+    drill: Drill
+    status: Callable[[], Status]
+    greenlets: list[gevent.Greenlet] = field(default_factory=list)
+    close: Callable[[], None] = lambda: None
 
 
-drill: Drill | None = None
-"""A load generator runs one at a time."""
+session: Session | None = None
 
 run: Run | None = None
 """What the web page asked for; a run without the page has none."""
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Applicant(FastHttpUser):
-    """Takes the next request of the drill, waits until it is due, and asks for a prediction."""
-
-    @task
-    def predict(self) -> None:
-        """One request."""
-        arrival = drill.traffic.next_arrival() if drill else None
-        if drill is None or arrival is None:
-            gevent.sleep(0.1)
-            return
-        traffic, target, exchange, urls = drill
-        gevent.sleep(max(arrival.due - time.time(), 0.0))
-        sent_at = time.time()
-        with self.client.post(
-            urls[arrival.replica] + target.predict.path,
-            name=target.predict.path,
-            data=exchange.body(arrival.rows).decode(),
-            catch_response=True,
-        ) as response:
-            try:
-                _, token = exchange.read(response.status_code, response.content)
-            except ValueError as error:
-                response.failure(error)
-                traffic.failed_on(arrival, sent_at, str(error))
-            else:
-                traffic.answered(arrival, sent_at, token)
-        events.request.fire(
-            request_type="SCHED",
-            name=target.predict.path,
-            response_time=(time.time() - arrival.due) * 1000,
-            response_length=0,
-            exception=None,
-            context={},
-        )
-
-
-class Clerk(FastHttpUser):
-    """Reports the ground truth of past predictions as it becomes known."""
-
-    fixed_count = 1
-
-    @task
-    def feedback(self) -> None:
-        """One batch, when there is one."""
-        if drill is None or drill.target.feedback is None:
-            gevent.sleep(0.1)
-            return
-        traffic, told = drill.traffic, drill.target.feedback
-        labels = traffic.due_labels(LABEL_BATCH if told.label is not None else 1)
-        if not labels:
-            gevent.sleep(LABEL_INTERVAL_S / traffic.speed)
-            return
-        for replica, known in labels.items():
-            body = told.body([(label.token, label.outcome) for label in known])
-            self.client.post(drill.urls[replica] + told.path, name=told.path, data=body.decode())
-
-
-class Intruder(FastHttpUser):
-    """Sends what somebody who looks for holes sends, where the drill has one."""
-
-    fixed_count = 4
-
-    @task
-    def scan(self) -> None:
-        """One request."""
-        arrival = drill.traffic.next_hostile() if drill else None
-        if drill is None or arrival is None:
-            gevent.sleep(0.1)
-            return
-        gevent.sleep(max(arrival.due - time.time(), 0.0))
-        sent_at, request = time.time(), arrival.request
-        with self.client.request(
-            request.method,
-            drill.urls[arrival.replica] + request.path,
-            name="hostile",
-            data=request.body,
-            headers={"Content-Type": request.content_type},
-            catch_response=True,
-        ) as response:
-            if response.status_code == request.status:
-                response.success()
-            drill.traffic.repelled(arrival, sent_at, response.status_code)
 
 
 class DrillShape(LoadTestShape):
@@ -151,9 +70,11 @@ class DrillShape(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """(users, users to start a second); None ends the run."""
         # Locust asks for the first time before `test_start` has made the drill.
-        if drill is not None and drill.traffic.finished:
+        if session is not None and session.drill.traffic.finished(session.status().sent):
             return None
-        return USERS + Clerk.fixed_count + Intruder.fixed_count, 1000.0
+        runner = self.runner
+        workers = runner.worker_count if isinstance(runner, MasterRunner) else 1
+        return USERS * max(workers, 1), 1000.0
 
 
 def add_arguments(parser: LocustArgumentParser) -> None:
@@ -192,8 +113,8 @@ def scenario_names() -> list[str]:
 def extend_web_page(environment: Environment, **_: Any) -> None:
     """Make Locust's page one for drills, where it is for choosing them."""
     if environment.web_ui is not None and (board := _options(environment).board):
-        traffic = lambda: drill.traffic if drill else None  # noqa: E731
-        install(environment, Board(Path(board)), scenario_names, traffic)
+        view = lambda: (session.drill.traffic, session.status()) if session else None  # noqa: E731
+        install(environment, Board(Path(board)), scenario_names, view)
 
 
 def handle_termination(environment: Environment, **_: Any) -> None:
@@ -204,51 +125,79 @@ def handle_termination(environment: Environment, **_: Any) -> None:
 
 def begin(environment: Environment, **_: Any) -> None:
     """Start the clock, and report on the drill until it ends."""
-    global drill, run
+    if _options(environment).worker:
+        take_part(environment)
+    else:
+        lead(environment)
+
+
+def lead(environment: Environment) -> None:
+    """Wait for the start, then send the traffic or, where there are workers, have them send it."""
+    global session, run
     options = _options(environment)
-    scenario = find(options.scenario_file or options.scenario)
     if options.board:
         request = Request(options.scenario, options.speed, options.seed)
         run = Board(Path(options.board)).ask(request)
         options.status_file, options.start_file = str(run.status_file), str(run.start_file)
-    if options.target_file:
-        target = load_target(Path(options.target_file))
-    else:
-        target = shipped_target(environment.host or "", scenario.model)
-    introduce(target, scenario.name)
-    exchange = Exchange(target, population(scenario.model).schema)
+    scenario = find(options.scenario_file or options.scenario)
+    target = _target(options, scenario, environment.host or "")
     status_file = Path(options.status_file)
     status_file.touch()  # says that this load generator is ready
-    if environment.runner is not None:
+    runner = environment.runner
+    if runner is not None:
         # Or the page, which takes a runner that waits for one that was never started, goes back.
-        environment.runner.update_state(STATE_SPAWNING)
+        runner.update_state(STATE_SPAWNING)
     start = wait_for_start(Path(options.start_file))
     environment.host = start.urls[0]
+    drill = prepare(options, scenario, target, start)
+    if isinstance(runner, MasterRunner):
+        master = crew.Master(runner, drill.traffic)
+        orders = crew.Orders(start, master.roster.turns, crew.digest(options, scenario.path))
+        options.orders = msgspec.to_builtins(orders)
+        session = Session(drill, master.status, close=master.close)
+    else:
+        session = Session(drill, drill.traffic.status, help_out(environment, drill))
+    session.greenlets.append(gevent.spawn(report, session.status, status_file))
+
+
+def take_part(environment: Environment) -> None:
+    """Send a share of the traffic, as the master's orders say."""
+    global session
+    options = _options(environment)
+    orders = msgspec.convert(options.orders, crew.Orders)
+    try:
+        scenario = find(options.scenario_file or options.scenario)
+        crew.require_same(options, scenario.path, orders)
+        target = _target(options, scenario, orders.start.urls[0])
+        drill = prepare(options, scenario, target, orders.start)
+    except (ValueError, OSError) as error:
+        gevent.spawn(crew.refuse, environment, orders, str(error))
+        return
+    worker = crew.Worker(environment, orders, drill.traffic)
+    session = Session(drill, drill.traffic.status, help_out(environment, drill), close=worker.close)
+
+
+def prepare(options: Namespace, scenario: Scenario, target: Target, start: Start) -> Drill:
+    """The drill, and the users who are to send it."""
     scenario = replace(scenario, replicas=start.replicas)
     traffic = Traffic(scenario, options.speed, options.seed, start.t0, target.path is not None)
+    exchange = Exchange(target, population(scenario.model).schema)
     drill = Drill(traffic, target, exchange, start.urls)
-    gevent.spawn(report, traffic, status_file)
-
-
-def introduce(target: Target, scenario: str) -> None:
-    """Set what users that are yet to start say of themselves: the target's secrets among it."""
-    for user in (Applicant, Clerk):
-        user.default_headers = {
-            "Content-Type": "application/json",
-            DRILL_HEADER: scenario,
-            **target.headers,
-        }
-        user.ssl_context_factory = staticmethod(target.tls.context)
+    introduce(drill)
+    return drill
 
 
 def end(environment: Environment, **_: Any) -> None:
     """Say how it ended, and forget the drill: the next one draws its own."""
-    global drill, run
-    if drill:
-        write_status(drill.traffic, Path(_options(environment).status_file))
+    global session, run
+    if session:
+        gevent.killall(session.greenlets)
+        session.close()
+        if not _options(environment).worker:
+            write_status(session.status(), Path(_options(environment).status_file))
     if run:
         run.end()
-    drill = run = None
+    session = run = None
 
 
 def leave_judgement_to_the_verdict(environment: Environment, **_: Any) -> None:
@@ -263,17 +212,23 @@ def wait_for_start(path: Path) -> Start:
     return start
 
 
-def report(reported: Traffic, path: Path) -> None:
-    """Append a status line twice a second until the drill ends."""
-    while drill is not None and drill.traffic is reported:
-        write_status(reported, path)
-        gevent.sleep(0.5)
+def report(status: Callable[[], Status], path: Path) -> None:
+    """Append a status line twice a second."""
+    while True:
+        write_status(status(), path)
+        gevent.sleep(crew.REPORT_S)
 
 
-def write_status(reported: Traffic, path: Path) -> None:
+def write_status(status: Status, path: Path) -> None:
     """Append one status line."""
     with path.open("ab") as file:
-        file.write(_encode(reported.status()) + b"\n")
+        file.write(_encode(status) + b"\n")
+
+
+def _target(options: Namespace, scenario: Scenario, url: str) -> Target:
+    if options.target_file:
+        return load_target(Path(options.target_file))
+    return shipped_target(url, scenario.model)
 
 
 def _options(environment: Environment) -> Namespace:

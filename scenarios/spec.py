@@ -14,7 +14,18 @@ from typing import Any
 from scenarios.changes import read_drift
 from scenarios.expectations import Allow, AllowKeys, Expect, ExpectKeys, allow, expect
 from scenarios.operation_keys import OperationKeys, ScrapeKeys, check_replicas, operation, share
-from scenarios.values import Line, Number, SeasonFile, Strict, duration, ramp, require
+from scenarios.values import (
+    DAY_S,
+    WEEKDAYS,
+    Line,
+    Number,
+    SeasonFile,
+    Strict,
+    Weekday,
+    duration,
+    ramp,
+    require,
+)
 from scenarios.worlds import Source, named, population
 from scenarios.yamlfile import Located, read_yaml
 from simulators.fleet import Fleet
@@ -95,33 +106,42 @@ class Scenario:
 # --- The file's shape -----------------------------------------------------------------------------
 
 
-class _Traffic(Strict, frozen=True):
+class TrafficKeys(Strict, frozen=True):
+    """`traffic` of a scenario."""
+
     rate: Line
     season: SeasonFile = SeasonFile()
 
 
-class _Labels(Strict, frozen=True):
+class LabelKeys(Strict, frozen=True):
+    """`labels` of a scenario."""
+
     delay: str = "5m"
     coverage: Number = 1.0
 
 
-class _Phase(OperationKeys, frozen=True, kw_only=True):
+class PhaseKeys(OperationKeys, frozen=True, kw_only=True):
+    """An entry of `phases`."""
+
     name: str
     duration: str
     rate: Line | None = None
     drifts: tuple[dict[str, Any], ...] = ()
 
 
-class _File(Strict, frozen=True):
+class ScenarioKeys(Strict, frozen=True):
+    """All that a scenario file may hold."""
+
     name: str
     summary: str
     model: str
-    traffic: _Traffic
-    phases: tuple[_Phase, ...]
+    traffic: TrafficKeys
+    phases: tuple[PhaseKeys, ...]
     source: Source = "drawn"
-    labels: _Labels = _Labels()
+    labels: LabelKeys = LabelKeys()
     expect: tuple[ExpectKeys, ...] = ()
     allow: tuple[AllowKeys, ...] = ()
+    begins: Weekday = "monday"
     replicas: int = 1
     scrapes: ScrapeKeys = ScrapeKeys()
 
@@ -132,7 +152,7 @@ class _File(Strict, frozen=True):
 def load(path: Path) -> Scenario:
     """Read one scenario file; BadFileError, naming file, line and key, where it does not fit."""
     source = read_yaml(path)
-    file = source.convert(_File)
+    file = source.convert(ScenarioKeys)
     with source.at("name"):
         require(_NAME.fullmatch(file.name), f"expected words-joined-by-dashes, got {file.name!r}")
     with source.at("summary"):
@@ -157,7 +177,7 @@ def load(path: Path) -> Scenario:
             require(name and name not in names[:i], f"expected a name of its own, got {name!r}")
     with source.at("traffic.season"):
         season = file.traffic.season.read()
-    schedule = Schedule(tuple(phases), season)
+    schedule = Schedule(tuple(phases), season, WEEKDAYS.index(file.begins) * DAY_S)
     with source.at("phases"):
         require(schedule.duration <= MAX_DURATION_S, "expected at most 366 days in all")
     with source.at("traffic.rate"):
@@ -203,7 +223,7 @@ def find(name: str, folder: Path = CATALOGUE) -> Scenario:
     raise ValueError(f"no scenario {name!r}; known: {known}; or give the path of a .yaml file")
 
 
-def _phase(source: Located, i: int, raw: _Phase, rate: Ramp, world: Population) -> Phase:
+def _phase(source: Located, i: int, raw: PhaseKeys, rate: Ramp, world: Population) -> Phase:
     key = f"phases[{i}]"
     with source.at(f"{key}.duration"):
         seconds = duration(raw.duration)

@@ -6,9 +6,8 @@ from bisect import bisect_right
 from dataclasses import replace
 
 from scenarios.spec import Scenario
+from scenarios.values import DAY_S
 from simulators.schedule import Phase
-
-DAY_S = 86_400.0
 
 
 def stretch(scenario: Scenario, days: float) -> Scenario:

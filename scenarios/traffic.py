@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.spec import Scenario
+from scenarios.status import Status
+from scenarios.turns import ALONE, Turns
 from simulators.fleet import NOBODY, Numbers
 from simulators.hostile import HostileRequest, Scan
 from simulators.stream import BLOCK, Block
@@ -32,6 +33,8 @@ class Arrival(NamedTuple):
         replica: At which place that is, or was.
         rows: What it asks about, with the row that the outcome is of first.
         delay: Production seconds until the outcome is known.
+        time: Unix time at which it is due in the drill's calendar.
+        number: Which request of the drill's stream it is.
     """
 
     due: float
@@ -41,6 +44,8 @@ class Arrival(NamedTuple):
     outcome: int
     labelled: bool
     delay: float
+    time: float
+    number: int
 
 
 class Label(NamedTuple):
@@ -65,36 +70,9 @@ class HostileArrival(NamedTuple):
     request: HostileRequest
 
 
-class Status(msgspec.Struct, frozen=True):
-    """What the load generator reports while it runs, once a second, one JSON object a line.
-
-    Attributes:
-        elapsed: Real seconds since the drill began.
-        due: Predictions that the schedule wanted until now.
-        sent: Predictions asked for and answered, or failed.
-        failed: Those of them that failed.
-        late: The longest that any of them was sent after it was due, real seconds.
-        failure: Why the last one failed that did and was not excused.
-        excused: Those of the failed ones that the scenario made fail.
-        hostile: Hostile requests sent.
-        odd: Those of them that were not answered as they should be.
-    """
-
-    t0: float
-    elapsed: float
-    due: int
-    sent: int
-    failed: int
-    late: float
-    failure: str = ""
-    excused: int = 0
-    hostile: int = 0
-    odd: int = 0
-
-
 @dataclass
 class Traffic:
-    """The shared state of all users of one load generator.
+    """The shared state of all users of one load generator, which may be one of several.
 
     Attributes:
         scenario: The drill.
@@ -114,7 +92,10 @@ class Traffic:
     def __post_init__(self) -> None:
         self._stream = self.scenario.stream(self.seed)
         self._arrivals: deque[Arrival] = deque()
-        self._next_block = self._next_hostile = 0
+        self._turns, self._me = ALONE, ""
+        self._next = 0  # the first request that was not drawn yet
+        self._taken = 0  # and the first after the last one that a user took
+        self._next_hostile = 0
         self._labels: list[tuple[float, int, Label]] = []  # a heap; no two have the same number
         self._scan = Scan(self.scenario.schedule, self.seed)
         self.sent = self.failed = self.excused = self.hostile = self.odd = 0
@@ -131,32 +112,65 @@ class Traffic:
         """Real seconds that the drill takes."""
         return self.scenario.schedule.duration / self.speed
 
+    def divide(self, turns: Turns, me: str) -> None:
+        """From now on send the share that `turns` give to `me`; that of the past is not sent."""
+        self._turns, self._me = turns, me
+        self._arrivals.clear()
+        since = min(turns.since(me), self.scenario.schedule.duration)
+        first = int(self.scenario.schedule.arrivals_until(since))
+        self._next = max(self._taken, first)
+
+    def until_next(self) -> float:
+        """Real seconds until the next request is due; infinity when there is none any more."""
+        return self._arrivals[0].due - time.time() if self._drawn() else math.inf
+
     def next_arrival(self) -> Arrival | None:
         """The next request that nobody has taken; None when the drill has no more."""
-        if not self._arrivals:
-            block = self._stream.block(self._next_block)
-            numbers = np.arange(len(block)) + self._next_block * BLOCK
-            lives = self.scenario.fleet.route(numbers, block.due)
-            self._next_block += 1
-            same = [self.scenario.label_delay] * len(block)
-            self._arrivals.extend(
-                Arrival(self.t0 + due / self.speed, life, place, some, outcome, labelled, delay)
-                for due, life, place, some, outcome, labelled, delay in zip(
-                    block.due.tolist(),
-                    lives.tolist(),
-                    self._places(lives, numbers),
-                    self._rows(block),
-                    block.outcome.tolist(),
-                    block.labelled.tolist(),
-                    same if block.delay is None else block.delay.tolist(),
-                    strict=True,
-                )
-            )
-        return self._arrivals.popleft() if self._arrivals else None
+        if not self._drawn():
+            return None
+        arrival = self._arrivals.popleft()
+        self._taken = arrival.number + 1
+        return arrival
 
-    def _rows(self, block: Block) -> Iterator[list[dict[str, Any]]]:
-        """What each request of a block asks about: its own row, and those after it in its phase."""
-        rows = self._stream.population.schema.decode(block.x)
+    def _drawn(self) -> bool:
+        """Whether a request is there to be taken, once as much of the stream is drawn as needed."""
+        while not self._arrivals and self._next < self.scenario.schedule.total_arrivals:
+            self._draw()
+        return bool(self._arrivals)
+
+    def _draw(self) -> None:
+        """Our requests of one block of the stream, from the next one on."""
+        number = self._next // BLOCK
+        block = self._stream.block(number)
+        numbers = np.arange(len(block)) + number * BLOCK
+        ours = self._turns.of(self._me, numbers, block.due) & (numbers >= self._next)
+        self._next = (number + 1) * BLOCK
+        lives = self.scenario.fleet.route(numbers, block.due)[ours]
+        delay = self.scenario.label_delay
+        delays = np.full(len(block), delay) if block.delay is None else block.delay
+        self._arrivals.extend(
+            Arrival(self.t0 + due / self.speed, *rest)
+            for due, *rest in zip(
+                block.due[ours].tolist(),
+                lives.tolist(),
+                self._places(lives, numbers[ours]),
+                self._rows(block, ours),
+                block.outcome[ours].tolist(),
+                block.labelled[ours].tolist(),
+                delays[ours].tolist(),
+                self.scenario.schedule.calendar(block.due[ours]).tolist(),
+                numbers[ours].tolist(),
+                strict=True,
+            )
+        )
+
+    def _rows(self, block: Block, ours: NDArray[np.bool_]) -> Iterator[list[dict[str, Any]]]:
+        """What each request of ours asks about: its own row, and those after it in its phase."""
+        decode = self._stream.population.schema.decode
+        if (block.rows[ours] == 1).all():
+            yield from ([row] for row in decode(block.x[ours]))
+            return
+        rows = decode(block.x)
         edges = np.searchsorted(block.due, self.scenario.schedule.starts).tolist()
         for first, end in pairwise(edges):
             if first == end:
@@ -164,7 +178,8 @@ class Traffic:
             count = int(block.rows[first])
             around = rows[first:end] * (1 + count // (end - first) + (count > 1))
             for number in range(end - first):
-                yield around[number : number + count]
+                if ours[first + number]:
+                    yield around[number : number + count]
 
     def failed_on(self, arrival: Arrival, sent_at: float, why: str) -> None:
         """Count a request that brought no prediction."""
@@ -185,17 +200,19 @@ class Traffic:
             heappush(self._labels, (due, self.sent, label))
 
     def next_hostile(self) -> HostileArrival | None:
-        """The next hostile request that nobody has taken; None when there is no more."""
-        number = self._next_hostile
-        (due,) = self._scan.due(number, 1).tolist()
-        if due == math.inf:
-            return None
-        self._next_hostile += 1
-        numbers = np.array([number])
-        lives = self.scenario.fleet.route(numbers, np.array([due]))
+        """The next hostile request of ours that nobody has taken; None when there is no more."""
+        while True:
+            numbers = np.array([self._next_hostile])
+            due = self._scan.due(self._next_hostile, 1)
+            if due[0] == math.inf:
+                return None
+            self._next_hostile += 1
+            if self._turns.of(self._me, numbers, due)[0]:
+                break
+        lives = self.scenario.fleet.route(numbers, due)
         (place,) = self._places(lives, numbers)
-        request = self._scan.request(number)
-        return HostileArrival(self.t0 + due / self.speed, int(lives[0]), place, request)
+        request = self._scan.request(int(numbers[0]))
+        return HostileArrival(self.t0 + due[0] / self.speed, int(lives[0]), place, request)
 
     def repelled(self, arrival: HostileArrival, sent_at: float, status: int) -> None:
         """Count a hostile request that was sent, and whether its answer is the one it deserves."""
@@ -234,11 +251,10 @@ class Traffic:
                 labels[fleet.lives[honouring[taken % len(honouring)]].replica].append(label)
         return labels
 
-    @property
-    def finished(self) -> bool:
-        """Whether the schedule has ended and nothing that was due is still to be sent."""
+    def finished(self, sent: int) -> bool:
+        """Whether the schedule has ended and nothing is still to be sent, where `sent` were."""
         over = self.elapsed - self.duration
-        return over > 0 and (self.sent >= self.scenario.schedule.total_arrivals or over > GRACE)
+        return over > 0 and (sent >= self.scenario.schedule.total_arrivals or over > GRACE)
 
     def status(self) -> Status:
         """The counts so far."""
@@ -259,12 +275,3 @@ class Traffic:
 
 GRACE = 2.0
 """Real seconds past the schedule's end in which late requests are still sent."""
-
-
-def read_statuses(path: Path) -> list[Status]:
-    """The whole lines of a status file, oldest first; none before there is one."""
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    return [msgspec.json.decode(line, type=Status) for line in lines]

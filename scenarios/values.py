@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
@@ -15,9 +16,15 @@ Line = Number | tuple[Number, Number]
 """A number, or a line from one to the other over a phase."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_DURATION = re.compile(r"([0-9]+)(ms|[smhdw])")
+DURATION = "([0-9]+)(ms|[smhdw])"
+"""One part of a duration, as a regular expression."""
 
 _HOURS, _DAYS = 24, 7
+
+DAY_S = 86_400.0
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +44,7 @@ class Wave(Strict, frozen=True):
 
 
 class SeasonFile(Strict, frozen=True):
-    """A season as files write it: factors by hour of the day, and by day from the first one on."""
+    """A season as files write it: factors by hour of the day, and by day from Monday on."""
 
     daily: Wave | tuple[Number, ...] = (1.0,) * _HOURS
     weekly: tuple[Number, ...] = (1.0,) * _DAYS
@@ -70,7 +77,7 @@ def duration(text: str) -> float:
     >>> duration("1h30m")
     5400.0
     """
-    parts = _DURATION.findall(text)
+    parts = re.findall(DURATION, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"expected a duration such as 90s, 30m or 1h30m, got {text!r}")
     return sum(int(number) * _UNITS[unit] for number, unit in parts)

@@ -13,6 +13,10 @@ from target_service.contract import DATA, RECIPES, load_dataset
 
 MODELS = tuple(RECIPES)
 
+SYNTHETIC = ("credit", "seasonal-credit")
+"""The models of one world. What the second one has seen of it had a season, which is for scenarios
+to bring: by itself the world knows no hours."""
+
 Source = Literal["drawn", "reference", "following"]
 """Where rows come from: drawn from the reference world, or the record's own, one after the other:
 those that are the model's reference, or those that came after them."""
@@ -43,7 +47,7 @@ def population(model: str, source: Source = "drawn") -> Population:
     if model not in RECIPES:
         known = ", ".join(MODELS)
         raise ValueError(f"no model {model!r}; known: {known}, or a .yaml file that describes rows")
-    if model == "credit" and source == "drawn":
+    if model in SYNTHETIC and source == "drawn":
         return CREDIT
     dataset = load_dataset(DATA / f"{model}.npz")
     fitted_on, reference = RECIPES[model].split(dataset)

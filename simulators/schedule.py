@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simulators.drifts import Drift
 from simulators.operations import NORMAL, Operation
-from target_service.contract import Floats
+from target_service.contract import HOUR_S, Floats
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,15 @@ class Ramp:
         return self.start + (self.end - self.start) * share
 
 
-HOUR_S = 3600.0
+MONDAY = 1_704_067_200.0
+"""Unix time of a Monday's beginning, UTC."""
 
 
 @dataclass(frozen=True)
 class Season:
     """A factor for each hour of a day or of a week, again and again; one number is no season.
 
-    Hour 0 begins with the schedule.
+    Hour 0 begins on a Monday, at midnight.
 
     >>> Season((0.5, 2.0)).at(np.array([0.0, 3599.0, 3600.0, 7200.0]))
     array([0.5, 0.5, 2. , 0.5])
@@ -100,10 +101,16 @@ class Schedule:
 
     Attributes:
         season: What the rate of every phase is multiplied by, hour by hour.
+        begins: Seconds from Monday's first on at which it begins; a midnight.
     """
 
     phases: tuple[Phase, ...]
     season: Season = ALWAYS
+    begins: float = 0.0
+
+    def calendar(self, times: Floats) -> Floats:
+        """(n,) unix times of (n,) seconds: in a week of its own, since no drill has a date."""
+        return MONDAY + self.begins + times
 
     @cached_property
     def starts(self) -> Floats:
@@ -127,7 +134,7 @@ class Schedule:
     def _rates(self) -> tuple[Floats, Floats]:
         """Requests/s at the start and at the end of each stretch between two cuts."""
         starts, ends = self.cuts[:-1], self.cuts[1:]
-        index, season = self._phase_index(starts), self.season.at((starts + ends) / 2)
+        index, season = self._phase_index(starts), self.season.at(self.begins + (starts + ends) / 2)
         first, last = (self._ramp_at(times, index) * season for times in (starts, ends))
         return first, last
 
@@ -154,7 +161,8 @@ class Schedule:
 
     def rate_at(self, elapsed: Floats) -> Floats:
         """(n,) requests/s at (n,) times; 0 outside the schedule."""
-        rates = self._ramp_at(elapsed, self._phase_index(elapsed)) * self.season.at(elapsed)
+        season = self.season.at(self.begins + elapsed)
+        rates = self._ramp_at(elapsed, self._phase_index(elapsed)) * season
         return np.where((elapsed >= 0) & (elapsed < self.duration), rates, 0.0)
 
     def arrivals_until(self, elapsed: float) -> float:
@@ -199,7 +207,7 @@ class Schedule:
         for number, phase in enumerate(self.phases):
             for active in phase.drifts:
                 total = intensities.setdefault(active.drift, np.zeros(len(times)))
-                now = active.intensity.at(shares) * active.season.at(times)
+                now = active.intensity.at(shares) * active.season.at(self.begins + times)
                 total += np.where(index == number, now, 0.0)
         return sorted(intensities.items(), key=lambda item: item[0].stage)
 

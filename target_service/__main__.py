@@ -34,7 +34,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
 
     training = commands.add_parser("train", help="train models from the data sets that ship")
-    training.add_argument("names", nargs="*", metavar="NAME", help="credit, flights; default: both")
+    training.add_argument("names", nargs="*", metavar="NAME", help="default: all that ship")
     training.add_argument("--out", type=Path, default=Path("build/models"), metavar="DIR")
     training.add_argument("--version", help="default: the build's, 1.0.0 or 1.1.0")
     _add_build(training)
@@ -61,6 +61,11 @@ def main() -> None:
         default=0.0,
         metavar="SHARE",
         help="for drills: fail this share of the scrapes",
+    )
+    serving.add_argument(
+        "--drill-clock",
+        action="store_true",
+        help="for drills: it is what time the requests say, for a reference that goes by the hour",
     )
     serving.add_argument("--app-name", default="target-service", help="a label of HTTP metrics")
     serving.add_argument(
@@ -149,7 +154,7 @@ def _share_out(arguments: argparse.Namespace) -> str:
     """Leave to the workers what they are to serve; what each of them imports."""
     from target_service.workers import WORKER, Settings, hand_over
 
-    alone = ("standby", "drill_lost_scrapes", "without_metrics", "exemplars")
+    alone = ("standby", "drill_lost_scrapes", "drill_clock", "without_metrics", "exemplars")
     if any(getattr(arguments, name) for name in alone) or arguments.drill_build != USUAL:
         raise ValueError("--workers serves the sound service alone, without exemplars")
     first = arguments.metrics_port
@@ -163,9 +168,11 @@ def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
     from prometheus_client import CollectorRegistry, ProcessCollector
 
     from target_service.app import create_app
+    from target_service.clock import drill_clock, wall_clock
     from target_service.feedback import Tokens
     from target_service.metrics import ModelMetrics
 
+    clock = drill_clock if arguments.drill_clock else wall_clock
     build = BUILDS[arguments.drill_build]
     tokens = Tokens(_token_key(), model.name, model.version)
     if arguments.without_metrics:
@@ -174,7 +181,7 @@ def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
     ProcessCollector(registry=registry)
     if build == BUILDS[USUAL] and not arguments.drill_lost_scrapes:
         metrics = ModelMetrics(model, arguments.app_name, registry)
-        return create_app(model, metrics, tokens, exemplars=arguments.exemplars)
+        return create_app(model, metrics, tokens, exemplars=arguments.exemplars, clock=clock)
 
     from target_service.faulty import create_faulty_app
 
@@ -187,6 +194,7 @@ def _app(arguments: argparse.Namespace, model: Model) -> Starlette:
         registry,
         arguments.drill_lost_scrapes,
         Random(arguments.port),  # noqa: S311  nothing secret; replicas are to differ
+        clock,
     )
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from target_service.body import RequestError, read_json
+from target_service.clock import Clock, wall_clock
 from target_service.exemplars import trace_id
 from target_service.feedback import TokenError, Tokens
 from target_service.http_metrics import CLIENT_CLOSED_REQUEST, KNOWN_RESPONSES
@@ -39,6 +40,7 @@ def create_app(
     *,
     expose: bool = True,
     exemplars: bool = False,
+    clock: Clock = wall_clock,
 ) -> Starlette:
     """The service of one loaded model.
 
@@ -50,8 +52,9 @@ def create_app(
         tokens: What ties outcomes to predictions.
         expose: Whether /metrics answers scrapes; not where several workers share the port.
         exemplars: Whether requests with a `traceparent` are kept as examples of their score.
+        clock: Says when a request came, where the reference goes by the hour.
     """
-    service = _Service(model, metrics, tokens, exemplars)
+    service = _Service(model, metrics, tokens, exemplars, clock)
     app = Starlette(
         routes=[
             Route("/predict", service.predict, methods=["POST"]),
@@ -74,8 +77,14 @@ def create_app(
 
 class _Service:
     def __init__(
-        self, model: Model, metrics: ModelMetrics | None, tokens: Tokens, exemplars: bool
+        self,
+        model: Model,
+        metrics: ModelMetrics | None,
+        tokens: Tokens,
+        exemplars: bool,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._exemplars = exemplars
         self._model = model
         self._metrics = metrics
@@ -90,7 +99,8 @@ class _Service:
         x = self._model.schema.encode_values(map(msgspec.structs.astuple, body.rows))
         scores = self._model.score(x)
         if self._metrics:
-            self._metrics.observe(x, scores)
+            at = self._clock(request.headers) if self._metrics.seasonal else None
+            self._metrics.observe(x, scores, at)
             if self._exemplars and (trace := trace_id(request.headers.get("traceparent", ""))):
                 self._metrics.exemplify(float(scores[0]), trace, time.time())
         issue = self._tokens.issue

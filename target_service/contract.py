@@ -124,6 +124,10 @@ OTHER = "other"
 UNSEEN = "unseen"
 """The name under which simulated rows send a category that the reference data did not hold."""
 
+DRILL_TIME = "X-Drill-Time"
+"""Header of a drill's requests: the unix time in the drill's own calendar. What goes by the hour
+cannot go by the machine's clock where an hour takes a minute."""
+
 MAX_BATCH = 1000
 """Rows in one `/predict`, outcomes in one `/feedback`."""
 
@@ -134,6 +138,9 @@ EDGE_QUANTILES = _LOWER_QUANTILES + tuple(round(1 - q, 3) for q in _LOWER_QUANTI
 Refined at both tails: 20 such buckets keep .91 to .99 of the Kullback-Leibler divergence of small
 changes of mean, spread and tails, where 20 equal ones keep .46 to .98.
 """
+
+HOUR_S = 3600.0
+HOURS_OF_WEEK = 168
 
 BAND_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Share of the reference scores below the edges of the score bands, in which segments are counted
@@ -328,11 +335,14 @@ class Recipe(msgspec.Struct, frozen=True):
         train_days: The first days, which the model is fitted on.
         reference_days: The days after them, which give the reference.
         decision_quantile: Share of reference scores at or below the decision threshold.
+        hours: (168,) the slot of each hour of the week, from Monday on, where the reference is to
+            go by the hour; see `model.Season`.
     """
 
     train_days: float
     reference_days: float
     decision_quantile: float
+    hours: tuple[int, ...] | None = None
 
     def split(self, dataset: Dataset) -> tuple[Dataset, Dataset]:
         """The rows to train on, and those of the reference."""
@@ -342,11 +352,18 @@ class Recipe(msgspec.Struct, frozen=True):
         return dataset[:first], dataset[first:last]
 
 
+WORKDAYS_AND_WEEKENDS = tuple(hour + 24 * (day >= 5) for day in range(7) for hour in range(24))
+"""48 slots: the hours of any workday, and those of any weekend day."""
+
 RECIPES: Mapping[str, Recipe] = {
     # Two fifths of the year, and the rest of it; the riskiest tenth is declined.
     "credit": Recipe(train_days=146, reference_days=219, decision_quantile=0.9),
     # Eight weeks and the four after them: whole weeks, near enough to share the season.
     "flights": Recipe(train_days=56, reference_days=28, decision_quantile=0.75),
+    # Four weeks, and the twenty-two after them: each hour is a small part of the reference.
+    "seasonal-credit": Recipe(
+        train_days=28, reference_days=154, decision_quantile=0.9, hours=WORKDAYS_AND_WEEKENDS
+    ),
 }
 """The shipped models by name; their data sets are `DATA/<name>.npz`."""
 

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 
 import numpy as np
+from numpy.typing import NDArray
 
 from target_service.contract import Floats
 
@@ -24,6 +25,7 @@ class Counts:
 
     def __init__(self, edges: tuple[float, ...]) -> None:
         self.edges = edges
+        self._sorted_edges = np.array(edges, dtype=np.float64)
         self.buckets = [0] * (len(edges) + 1)
         self.total = 0.0
         self.missing = 0
@@ -40,14 +42,24 @@ class Counts:
             self.buckets[bisect_left(self.edges, value)] += 1
             self.total += value
 
-    def add_many(self, values: Floats) -> None:
-        """Count (n,) values."""
-        present = values[~np.isnan(values)]
-        numbers = np.searchsorted(self.edges, present, side="left")
+    def add_many(self, values: Floats) -> NDArray[np.integer]:
+        """Count (n,) values.
+
+        Returns:
+            (n,) the number of each one's bucket; that of a missing value means nothing.
+        """
+        numbers = self._sorted_edges.searchsorted(values, side="left")
         added = np.bincount(numbers, minlength=len(self.buckets)).tolist()
+        total = float(values.sum())
+        if total != total:  # nan sorts behind every edge
+            absent = np.isnan(values)
+            missing = int(np.count_nonzero(absent))
+            added[-1] -= missing
+            self.missing += missing
+            total = float(values[~absent].sum())
         self.buckets = [old + new for old, new in zip(self.buckets, added, strict=True)]
-        self.total += float(present.sum())
-        self.missing += len(values) - len(present)
+        self.total += total
+        return numbers
 
 
 class RangedCounts:

@@ -2,11 +2,14 @@
 
 A counter must not fall, so each value adds `CLIP` nats more than it speaks for the alternative. The
 alternative `none` gets that much and nothing else, which is what rules take off again.
+
+Where the reference goes by the hour, each value is weighed against that of its own hour: when the
+hour ends, what was counted until then is weighed, and other weights follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,24 +61,65 @@ def bank_counters(model: Reference) -> tuple[BankCounters, ...]:
     )
 
 
-def evidence_metrics(
-    counters: Iterable[BankCounters], buckets: Callable[[tuple[str, ...]], Sequence[int]]
-) -> list[Metric]:
-    """The counters as they stand.
+Buckets = Callable[[tuple[str, ...]], Sequence[int]]
+"""A histogram's counts by its key."""
+
+
+class EvidenceCounts:
+    """The counters of every bank, as far as they were weighed.
+
+    Not thread-safe: its owner holds the lock.
 
     Args:
-        counters: Of every bank.
-        buckets: A histogram's counts by its key.
+        model: Whose reference; of an hour, where it goes by the hour.
     """
-    families: dict[str, Metric] = {}
-    for one in counters:
-        name = one.metric.removesuffix("_total")
-        text = "Nats for an alternative to the reference, 4 more per value; `none` is the 4 alone."
-        family = families.setdefault(name, Metric(name, text, "counter"))
-        counted = np.concatenate([buckets(key) for key in one.keys])
-        for alternative, nats in zip(one.alternatives, one.weights @ counted, strict=True):
-            family.add_sample(one.metric, {**one.labels, "alternative": alternative}, float(nats))
-    return list(families.values())
+
+    def __init__(self, model: Reference) -> None:
+        self._counters = bank_counters(model)
+        self._nats = [np.zeros(len(one.alternatives)) for one in self._counters]
+        self._weighed = [np.zeros(one.weights.shape[1]) for one in self._counters]
+
+    def weigh(self, buckets: Buckets) -> None:
+        """Weigh what was counted since the last time."""
+        for one, nats, weighed in zip(self._counters, self._nats, self._weighed, strict=True):
+            counted = np.concatenate([buckets(key) for key in one.keys])
+            nats += one.weights @ (counted - weighed)
+            weighed[:] = counted
+
+    def turn(self, model: Reference, buckets: Buckets) -> None:
+        """Weigh what was counted until now, and what comes by another hour's reference."""
+        self.weigh(buckets)
+        self._counters = bank_counters(model)
+
+    def state(self) -> Mapping[tuple[str, ...], Floats]:
+        """Nats per alternative, by the key of the bank; see `evidence_key`."""
+        return {
+            evidence_key(one): nats for one, nats in zip(self._counters, self._nats, strict=True)
+        }
+
+    def restore(self, nats: Iterator[float], buckets: Buckets) -> None:
+        """Go on from what `state` said, in its order, when those buckets were counted."""
+        self.weigh(buckets)
+        for own in self._nats:
+            own[:] = [next(nats) for _ in own]
+
+    def metrics(self) -> list[Metric]:
+        """The counters as they stood when they were last weighed."""
+        families: dict[str, Metric] = {}
+        for one, counted in zip(self._counters, self._nats, strict=True):
+            name = one.metric.removesuffix("_total")
+            text = (
+                "Nats for an alternative to the reference, 4 more per value; `none` is the 4 alone."
+            )
+            family = families.setdefault(name, Metric(name, text, "counter"))
+            for alternative, nats in zip(one.alternatives, counted.tolist(), strict=True):
+                family.add_sample(one.metric, {**one.labels, "alternative": alternative}, nats)
+        return list(families.values())
+
+
+def evidence_key(counters: BankCounters) -> tuple[str, ...]:
+    """What names the counters of a bank in `ModelMetrics.positions`."""
+    return ("evidence", *counters.keys[0])
 
 
 def _counters(

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from target_service.app import create_app
 from target_service.builds import USER_REQUESTS, Build
+from target_service.clock import Clock
 from target_service.feedback import Tokens
 from target_service.flaws import flawed, metrics_class
 from target_service.model import Model
@@ -82,6 +83,7 @@ def create_faulty_app(
     registry: CollectorRegistry,
     lost_scrapes: float,
     random: Random,
+    clock: Clock,
 ) -> Starlette:
     """The service as a build has it.
 
@@ -93,9 +95,11 @@ def create_faulty_app(
         registry: Where everything that is exposed is registered.
         lost_scrapes: Share of the scrapes that fail.
         random: Chooses which requests and scrapes do.
+        clock: As for the sound service.
     """
     scored = flawed(model, build)
-    app = create_app(scored, metrics_class(build)(scored, app_name, registry), tokens)
+    metrics = metrics_class(build)(scored, app_name, registry)
+    app = create_app(scored, metrics, tokens, clock=clock)
     users = UserCounter()
     if build.user_label:
         registry.register(users)

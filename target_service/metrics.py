@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -29,13 +30,14 @@ from target_service.contract import (
     Floats,
 )
 from target_service.counts import Counts, RangedCounts
-from target_service.evidence_counters import bank_counters, evidence_metrics
+from target_service.evidence_counters import Buckets, EvidenceCounts
 from target_service.exemplars import Exemplars
 from target_service.families import add_histogram, counter_family
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
 from target_service.model import Distribution, Reference
 from target_service.reference import category_names, reference_metrics
 from target_service.scores import ScoreCounts
+from target_service.seasons import at_slot
 
 ROWS_ONE_BY_ONE = 16
 """Up to this many rows, plain Python counts faster than numpy's calls per column cost."""
@@ -44,8 +46,8 @@ ROWS_ONE_BY_ONE = 16
 class ModelMetrics(HttpMetrics):
     """Every counter of one serving model, and its reference, as a Prometheus collector.
 
-    It counts requests as well. Like `HttpMetrics` it needs no HTTP, reads no clock, and may be used
-    from several threads.
+    It counts requests as well. Like `HttpMetrics` it needs no HTTP, and may be used from several
+    threads. It reads no clock, but for a reference that goes by the hour, where nobody says when.
 
     Args:
         model: The model that serves.
@@ -54,7 +56,7 @@ class ModelMetrics(HttpMetrics):
         registry: Where to register, beside other collectors; a registry of its own by default.
 
     Attributes:
-        banks: The counters of evidence, which are weighted sums of buckets.
+        seasonal: Whether the reference goes by the hour, so that it matters when a value came.
     """
 
     def __init__(
@@ -69,16 +71,27 @@ class ModelMetrics(HttpMetrics):
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._calibration = CalibrationCounts(model)
         self._feedback = {"accepted": 0, "duplicate": 0}
-        self._reference = reference_metrics(model)
-        self.banks = bank_counters(model)
+        self.seasonal = model.season is not None
+        self._slot = 0
+        hour = at_slot(model, self._slot)
+        self._reference = reference_metrics(hour)
+        self._evidence = EvidenceCounts(hour)
         super().__init__(app_name, registry, KNOWN_RESPONSES)
 
-    def observe(self, x: Floats, scores: Floats) -> None:
-        """Count n predictions: an (n, d) encoded matrix and the (n,) scores it got."""
+    def observe(self, x: Floats, scores: Floats, at: float | None = None) -> None:
+        """Count n predictions: an (n, d) encoded matrix and the (n,) scores it got.
+
+        Args:
+            x: The rows.
+            scores: What the model answered.
+            at: Unix time at which they were asked for; the machine's, unless said otherwise.
+        """
         with self._lock:
+            if self._model.season is not None:
+                self._turn(self._model.season.slot_at(time.time() if at is None else at))
             if len(scores) > ROWS_ONE_BY_ONE:
                 self._scores.add_many(scores, self._model.schema.segment_numbers(x))
-                for counts, column in zip(self._features, x.T, strict=True):
+                for counts, column in zip(self._features, np.ascontiguousarray(x.T), strict=True):
                     counts.add_many(column)
                 return
             column = self._segment_column
@@ -87,7 +100,28 @@ class ModelMetrics(HttpMetrics):
                 for counts, value in zip(self._features, row, strict=True):
                     counts.add(value)
 
-    def observe_rows(self, rows: Sequence[Mapping[str, Any]], scores: Sequence[float]) -> None:
+    def turn(self, slot: int) -> None:
+        """Hold what comes against the reference of a slot of the model's season."""
+        with self._lock:
+            self._turn(slot)
+
+    def _turn(self, slot: int) -> None:
+        if slot != self._slot:
+            hour = at_slot(self._model, slot)
+            self._evidence.turn(hour, self._buckets())
+            self._reference = reference_metrics(hour)
+            self._slot = slot
+
+    def _buckets(self) -> Buckets:
+        histograms = self._histograms()
+        return lambda key: histograms[key].buckets
+
+    def observe_rows(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        scores: Sequence[float],
+        at: float | None = None,
+    ) -> None:
         """Count predictions as a service has them: rows as JSON objects, and their scores.
 
         Features that the reference does not know are passed over; those that a row lacks count as
@@ -95,7 +129,7 @@ class ModelMetrics(HttpMetrics):
         """
         names = self._model.schema.names
         x = self._model.schema.encode_values([row.get(name) for name in names] for row in rows)
-        self.observe(x, np.asarray(scores, dtype=np.float64))
+        self.observe(x, np.asarray(scores, dtype=np.float64), at)
 
     def exemplify(self, score: float, trace: str, now: float) -> None:
         """Name a trace as an example of its score's bucket, at a unix time; see `Exemplars`."""
@@ -130,9 +164,10 @@ class ModelMetrics(HttpMetrics):
 
         Keys are ("score",), ("feature", name), ("segment", name), ("labelled", outcome),
         ("latency", endpoint), ("score squares",), ("out of range", name), ("calibration", count),
-        ("feedback", result) and ("request", method, endpoint, status). A histogram's elements are
-        its buckets between `edges`, not cumulative, then the missing values, then the sum; those of
-        a calibration count are the model's groups.
+        ("feedback", result), ("request", method, endpoint, status) and ("evidence", ...) with the
+        first histogram that it is about. A histogram's elements are its buckets between `edges`,
+        not cumulative, then the missing values, then the sum; those of a calibration count are the
+        model's groups, and those of evidence its alternatives.
         """
         with self._lock:
             sizes = {key: len(counts.buckets) + 2 for key, counts in self._histograms().items()}
@@ -141,6 +176,7 @@ class ModelMetrics(HttpMetrics):
             sizes |= {key: len(counts) for key, counts in self._calibrations().items()}
             sizes |= {("feedback", result): 1 for result in self._feedback}
             sizes |= {("request", m, e, str(status)): 1 for m, e, status in self._requests}
+            sizes |= {key: len(nats) for key, nats in self._evidence.state().items()}
         starts = [0, *accumulate(sizes.values())]
         return {key: range(*ends) for key, ends in zip(sizes, pairwise(starts), strict=True)}
 
@@ -162,7 +198,9 @@ class ModelMetrics(HttpMetrics):
             groups = np.concatenate(list(self._calibrations().values()))
             single = (*self._feedback.values(), *self._requests.values())
             sums = (self._scores.squares, *(c.outside for c in self._ranged().values()))
-            return np.array((*counted, *sums, *groups, *single), dtype=np.float64)
+            self._evidence.weigh(self._buckets())
+            evidence = np.concatenate(list(self._evidence.state().values()))
+            return np.array((*counted, *sums, *groups, *single, *evidence), dtype=np.float64)
 
     def restore(self, state: Floats) -> None:
         """Go on counting from a `state`."""
@@ -184,6 +222,7 @@ class ModelMetrics(HttpMetrics):
                 self._feedback[result] = int(next(numbers))
             for request in self._requests:
                 self._requests[request] = int(next(numbers))
+            self._evidence.restore(numbers, self._buckets())
 
     def _ranged(self) -> dict[str, RangedCounts]:
         named = zip(self._model.schema.names, self._features, strict=True)
@@ -211,14 +250,13 @@ class ModelMetrics(HttpMetrics):
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
-            histograms = self._histograms()
-            evidence = evidence_metrics(self.banks, lambda key: histograms[key].buckets)
+            self._evidence.weigh(self._buckets())
             return [
                 *self._http(),
                 *self._predictions(),
                 *self._inputs(),
                 *self._labels(),
-                *evidence,
+                *self._evidence.metrics(),
                 *self._reference,
             ]
 

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from target_service.contract import Floats, Schema
+from target_service.contract import HOUR_S, HOURS_OF_WEEK, Floats, Schema
 from target_service.evidence import Bank
 
 ARTIFACT = "model.json"
@@ -108,6 +108,37 @@ class Banks(msgspec.Struct, frozen=True):
     outcomes: Bank
 
 
+class HourReference(msgspec.Struct, frozen=True):
+    """The part of the reference that fell into some hours of the week, in the buckets of the whole.
+
+    Attributes:
+        scores: As the counts of `Reference.scores`.
+        features: As those of `Reference.features`.
+        segments: As those of `Reference.segments`.
+    """
+
+    scores: tuple[int, ...]
+    features: tuple[tuple[int, ...], ...]
+    segments: tuple[tuple[int, ...], ...]
+
+
+class Season(msgspec.Struct, frozen=True):
+    """What is usual at which hour of the week.
+
+    Attributes:
+        hours: (168,) for each hour, from Monday 00:00 UTC on, the number of its slot. Hours that
+            are alike share one, so that each slot has enough values.
+        slots: Their references.
+    """
+
+    hours: tuple[int, ...]
+    slots: tuple[HourReference, ...]
+
+    def slot_at(self, time: float) -> int:
+        """The number of the slot of a unix time."""
+        return self.hours[hour_of_week(time)]
+
+
 class Reference(msgspec.Struct, frozen=True):
     """What is known of a model without the model: how it answered on reference data.
 
@@ -124,6 +155,7 @@ class Reference(msgspec.Struct, frozen=True):
         segments: Reference scores, in `bands`, of each segment of the schema.
         calibration: Of each segment, then of each band.
         banks: The alternatives to these references.
+        season: What of it is usual at which hour; None where nothing goes by the hour.
     """
 
     name: str
@@ -138,9 +170,10 @@ class Reference(msgspec.Struct, frozen=True):
     segments: tuple[Distribution, ...]
     calibration: tuple[Calibration, ...]
     banks: Banks
+    season: Season | None = None
 
 
-class Model(Reference, frozen=True):
+class Model(Reference, frozen=True, kw_only=True):
     """A logistic model with its reference.
 
     Attributes:
@@ -224,6 +257,15 @@ def load_reference(path: Path) -> Reference:
         raise ArtifactError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path}: not a reference: {error}") from error
+
+
+def hour_of_week(time: float) -> int:
+    """Whole hours since Monday 00:00 UTC, 0 to 167, of a unix time.
+
+    >>> hour_of_week(0)  # 1970 began on a Thursday
+    72
+    """
+    return (int(time // HOUR_S) + 72) % HOURS_OF_WEEK
 
 
 def bucket_numbers(edges: tuple[float, ...], values: Floats) -> NDArray[np.intp]:

@@ -33,6 +33,7 @@ class ScoreCounts:
         # Edges of bands are edges of buckets, so the bucket tells the band.
         self._bands = [bisect_left(model.bands, edge) for edge in model.scores.edges]
         self._bands.append(len(model.bands))
+        self._bands_of_buckets = np.array(self._bands)
 
     def add(self, score: float, segment: float) -> None:
         """Count one score, by its segment's column in the encoded row; nan where there is none."""
@@ -46,10 +47,10 @@ class ScoreCounts:
 
     def add_many(self, scores: Floats, segments: NDArray[np.integer]) -> None:
         """Count (n,) scores by the (n,) numbers of their segments, one past the last for none."""
-        self.whole.add_many(scores)
+        buckets = self.whole.add_many(scores)
         self.squares += float(scores @ scores)
         bands = len(self._parts[0].buckets)
-        numbers = segments * bands + np.searchsorted(self._parts[0].edges, scores, side="left")
+        numbers = segments * bands + self._bands_of_buckets[buckets]
         counted = np.bincount(numbers, minlength=bands * len(self._parts)).tolist()
         totals = np.bincount(segments, weights=scores, minlength=len(self._parts)).tolist()
         for i, (part, total) in enumerate(zip(self._parts, totals, strict=True)):

@@ -24,6 +24,7 @@ from target_service.model import (
     Model,
     NumericTerm,
 )
+from target_service.seasons import measure_season
 
 
 def train(dataset: Dataset, name: str, version: str) -> Model:
@@ -43,6 +44,9 @@ def train(dataset: Dataset, name: str, version: str) -> Model:
     intercept, terms = compile_linear(pipeline, dataset.schema)
     scores = np.asarray(pipeline.predict_proba(reference.x)[:, 1], dtype=np.float64)
     measured = measure(reference, scores, name, version, recipe.decision_quantile)
+    if recipe.hours is not None:
+        season = measure_season(measured, reference, scores, recipe.hours)
+        measured = msgspec.structs.replace(measured, season=season)
     return Model(intercept=intercept, terms=terms, **msgspec.structs.asdict(measured))
 
 

@@ -17,7 +17,7 @@ from driftdrill.virtual.observe import observe, record
 from driftdrill.virtual.queries import MAX_POINTS
 from driftdrill.virtual.selectors import read_by
 from scenarios.spec import Scenario
-from scenarios.stretch import DAY_S
+from scenarios.values import DAY_S
 from simulators.schedule import Phase, Ramp
 from target_service.contract import Floats
 

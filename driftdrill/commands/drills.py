@@ -10,7 +10,18 @@ import typer
 
 from driftdrill import checks
 from driftdrill.commands.answers import console, exit_code
-from driftdrill.commands.options import Days, Engine, Folder, Rules, Seed, Speed, Target
+from driftdrill.commands.options import (
+    Days,
+    Engine,
+    Folder,
+    Listen,
+    Rules,
+    Seed,
+    Speed,
+    Target,
+    Workers,
+)
+from driftdrill.crew import gathered
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
@@ -54,6 +65,8 @@ def run(
         int | None,
         typer.Option(min=1, max=MAX_REPLICAS, help="Of the service, where no phase says."),
     ] = None,
+    workers: Workers = 0,
+    listen: Listen = None,
     among: Folder = CATALOGUE,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
@@ -67,6 +80,8 @@ def run(
         raise UsageError("--target is a service that runs: only a live drill can ask it")
     if replicas is not None and (target or recording):
         raise UsageError("--replicas are of the service that a drill starts itself")
+    if (workers or listen) and (virtual or recording):
+        raise UsageError("--workers and --listen are about traffic: only a live drill sends any")
     if prometheus is not None:
         if target is None or rules:
             raise UsageError("--prometheus has rules of its own, and watches a --target")
@@ -99,7 +114,7 @@ def run(
     outcomes: list[Outcome] = []
     if asked:
         refuse_misfits(asked, scenarios)
-    with interruption() as interrupted:
+    with interruption() as interrupted, gathered(workers, listen, console) as crew:
         for scenario, folder in zip(scenarios, folders, strict=True):
             verdict = drill(
                 scenario,
@@ -111,6 +126,7 @@ def run(
                 console=console,
                 target=asked,
                 prometheus=prometheus,
+                crew=crew,
             )
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:

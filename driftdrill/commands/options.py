@@ -28,6 +28,13 @@ Rules = Annotated[
 ]
 Target = Annotated[Path | None, typer.Option(help="A file that describes a service of your own.")]
 
+Workers = Annotated[
+    int, typer.Option(min=0, max=64, help="Processes of this machine that share the traffic.")
+]
+Listen = Annotated[
+    str | None, typer.Option(help="Address at which workers of other machines may join.")
+]
+
 
 class Engine(Enum):
     """Which engine evaluates the rules of a virtual drill."""

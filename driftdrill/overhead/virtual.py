@@ -20,7 +20,7 @@ from driftdrill.exposition import Exposition, parse
 from driftdrill.models import service
 from driftdrill.overhead.bench import chunk_bytes
 from driftdrill.overhead.claims import Step
-from driftdrill.overhead.queries import alerts_on_raw_series, query_seconds
+from driftdrill.overhead.queries import query_seconds, shipped_queries
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.subject import MODEL, bodies, log_line
 from driftdrill.overhead.timing import least_of
@@ -84,7 +84,7 @@ def study_virtual(
             folder = out / f"step-{number}"
             worlds.append(_world(factor, folder, tools, interruption, stack))
         show("asking what alerts ask")
-        queries = alerts_on_raw_series(tools.promtool, out, speed=1.0)
+        queries = shipped_queries(tools.promtool, out, speed=1.0)
         steps = _timed(worlds, queries, interruption)
     name = f"the counting of {MODEL}"
     return Seen(name, steps, worlds[0].exposition, worlds[-1].exposition)

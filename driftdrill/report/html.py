@@ -46,6 +46,7 @@ def report_html(scenario: Scenario, observation: Observation, verdict: Verdict) 
         headline=headline(verdict),
         facts=list(_facts(observation, verdict)),
         reasons=[printable_lines(reason) for reason in verdict.reasons],
+        notes=[printable_lines(note) for note in verdict.notes],
         unknown=UNKNOWN,
         columns=COLUMNS,
         rows=rows(scenario, verdict),

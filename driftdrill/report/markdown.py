@@ -27,9 +27,9 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
         *map(_row, verdicts),
     ]
     for verdict in verdicts:
-        if verdict.reasons:
+        if said := (*verdict.reasons, *verdict.notes):
             lines += ["", f"**{_plain(verdict.scenario)}**", ""]
-            lines += [f"- {_plain(' '.join(reason.split()))}" for reason in verdict.reasons]
+            lines += [f"- {_plain(' '.join(reason.split()))}" for reason in said]
     return "\n".join(lines) + "\n"
 
 

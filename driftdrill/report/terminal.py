@@ -19,7 +19,7 @@ from scenarios.spec import Scenario
 
 
 def print_verdict(scenario: Scenario, verdict: Verdict, console: Console) -> None:
-    """The expectations, the reasons, and the outcome in one bold line."""
+    """The expectations, notes and reasons, and the outcome in one bold line."""
     if verdict.expectations:
         table = Table(box=None, pad_edge=False, header_style="dim")
         names = max(len(printable(line.alert)) for line in verdict.expectations)
@@ -32,7 +32,7 @@ def print_verdict(scenario: Scenario, verdict: Verdict, console: Console) -> Non
         console.print()
         console.print(table)
     console.print()
-    for reason in verdict.reasons:
+    for reason in (*verdict.notes, *verdict.reasons):
         console.print(Padding(Text(printable_lines(reason)), (0, 0, 0, 2)))
     colour = f"bold {COLOURS[verdict.outcome]}"
     name = printable(verdict.scenario)

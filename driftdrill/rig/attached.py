@@ -105,13 +105,15 @@ class Attached:
     def conduct(self, clock: Clock) -> None:
         """Nothing: who runs the service conducts it."""
 
-    def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
+    def locust(
+        self, arguments: Sequence[str], env: Mapping[str, str], name: str = "locust"
+    ) -> Process:
         """Start Locust; see `Rig.locust`."""
         process = Process(
-            "locust",
+            name,
             [sys.executable, "-m", "locust", *arguments],
             env={**os.environ, **env},
-            log=self._out / "logs" / "locust.log",
+            log=self._out / "logs" / f"{name}.log",
         )
         self._stack.callback(process.stop)
         return process

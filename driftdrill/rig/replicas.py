@@ -229,7 +229,7 @@ def service_command(service: Service, life: Life, address: str) -> list[str]:
     host, _, port = address.rpartition(":")
     model = service.artifacts[life.build].resolve()
     command = [sys.executable, "-m", "target_service", "serve", "--model", str(model)]
-    command += ["--host", host, "--port", port]
+    command += ["--host", host, "--port", port, "--drill-clock"]
     if life.build != USUAL:
         command += ["--drill-build", life.build]
     if service.lost_scrapes:

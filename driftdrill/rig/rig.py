@@ -152,17 +152,20 @@ class Rig:
         if self._replicas:
             self._stack.callback(self._replicas.conduct(clock))
 
-    def locust(self, arguments: Sequence[str], env: Mapping[str, str]) -> Process:
+    def locust(
+        self, arguments: Sequence[str], env: Mapping[str, str], name: str = "locust"
+    ) -> Process:
         """Start Locust.
 
         Args:
             arguments: What follows `python -m locust`.
             env: Variables to add to our environment.
+            name: What messages and its log call it.
 
         Returns:
             The process, for the caller to watch: unlike a server it may end by itself.
         """
-        return self._start("locust", locust_command(arguments), env={**os.environ, **env})
+        return self._start(name, locust_command(arguments), env={**os.environ, **env})
 
     def dead(self) -> Process | None:
         """A server that has died since it was started, if one has; Locust is none.

@@ -58,6 +58,18 @@ class Drill:
         """What a life runs."""
         return self.services[self.lives[life].build]
 
+    def slots(self, life: int) -> Numbers:
+        """(t,) slots of the model's season in the middle before each of a life's scrapes."""
+        middles = self.middles[self.spans[life]]
+        return self.service(life).slots(self.scenario.schedule.calendar(middles))
+
+    @cached_property
+    def middles(self) -> Floats:
+        """(t,) seconds of the middle of the interval that each scrape ends."""
+        into = (self.scrapes[1] - self.scrapes[0]) / 2
+        middles: Floats = np.clip(self.scrapes - into, 0, self.scenario.schedule.duration)
+        return middles
+
     def counters(self) -> list[Floats]:
         """(d, t) zeros for each life."""
         return [

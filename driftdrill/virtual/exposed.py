@@ -121,10 +121,9 @@ def _series(named: _Named, times: Floats, sparse: Mask) -> Series:
     values = np.zeros(len(times))
     constant = True
     for part in named.parts:
-        exposition = part.process.service.exposition
-        found = exposition.values(part.number, part.process.counted)
-        constant &= found is None
-        values[part.process.scrapes] = exposition.constants[part.number] if found is None else found
+        process, exposition = part.process, part.process.service.exposition
+        constant &= exposition.is_constant(part.number)
+        values[process.scrapes] = exposition.values(part.number, process.counted, process.slots)
     if constant:
         fresh = there & ~_before(there)
         return _ended(named.title, times, there, values, there & (sparse | fresh))

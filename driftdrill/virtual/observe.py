@@ -24,7 +24,8 @@ from driftdrill.virtual.statistics import CURVE_POINTS
 from driftdrill.virtual.timelines import EngineError
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario
-from scenarios.stretch import DAY_S, stretch
+from scenarios.stretch import stretch
+from scenarios.values import DAY_S
 from target_service.builds import BUILDS
 
 SCRAPE_INTERVAL_S = 15.0

@@ -36,8 +36,7 @@ def count_pools(drill: Drill, show: Callable[[float], None]) -> tuple[list[Float
         (d, t) totals of each life at each of its scrapes, and how many requests failed.
     """
     rng = np.random.default_rng([drill.seed, 2])
-    schedule, scrapes = drill.scenario.schedule, drill.scrapes
-    middles = np.clip(scrapes - (scrapes[1] - scrapes[0]) / 2, 0, schedule.duration)
+    schedule, scrapes, middles = drill.scenario.schedule, drill.scrapes, drill.middles
     coverage = schedule.label_coverage(middles, drill.scenario.label_coverage)
     routed = _routed(drill)
     failed = int(routed.pop(NOBODY, np.zeros(1)).sum())
@@ -66,6 +65,7 @@ def count_pools(drill: Drill, show: Callable[[float], None]) -> tuple[list[Float
     for number, total in enumerate(counted):
         service, span = drill.service(number), drill.spans[number]
         labels = total[service.position(*ACCEPTED)].astype(np.int64)
+        service.weigh(total, drill.slots(number))
         np.cumsum(total, axis=1, out=total)
         add_feedback(service, total, labels, scrapes)
         if number in errors:

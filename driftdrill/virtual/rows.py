@@ -16,10 +16,10 @@ from driftdrill.virtual.counting import (
     add_requests,
     latencies,
 )
-from driftdrill.virtual.service import FAILED, VirtualService
+from driftdrill.virtual.service import FAILED
 from simulators.fleet import NOBODY
 from simulators.stream import BLOCK
-from target_service.contract import Floats
+from target_service.contract import HOUR_S, Floats
 
 _SHOWN_EVERY = 64
 
@@ -61,10 +61,10 @@ def count_rows(drill: Drill, show: Callable[[float], None]) -> tuple[list[Floats
     requests = _requests(drill)
     counted = []
     for number in range(len(drill.lives)):
-        service, scrapes = drill.service(number), drill.scrapes[drill.spans[number]]
+        service = drill.service(number)
         mine = requests.chosen((requests.life == number) & ~requests.fails)
         told = requests.chosen((requests.told_to == number) & np.isfinite(requests.told))
-        total = _count_life(service, scrapes, mine, told, show)
+        total = _count_life(drill, number, mine, told, show)
         failed = requests.due[(requests.life == number) & requests.fails]
         add_requests(service, total, FAILED, drill.per_scrape(number, failed))
         add_feedback(service, total, drill.per_scrape(number, told.told), drill.scrapes)
@@ -121,13 +121,16 @@ def _told_to(drill: Drill, life: Numbers, told: Floats) -> Numbers:
 
 
 def _count_life(
-    service: VirtualService,
-    scrapes: Floats,
+    drill: Drill,
+    life: int,
     asked: _Requests,
     told: _Requests,
     show: Callable[[float], None],
 ) -> Floats:
     """(d, t) totals of what one process predicts and is told."""
+    service, scrapes = drill.service(life), drill.scrapes[drill.spans[life]]
+    times = drill.scenario.schedule.calendar(asked.due)
+    new_hours = np.flatnonzero(np.diff(times // HOUR_S)) + 1
     until_asked = np.searchsorted(asked.due, scrapes, side="right")
     until_told = np.searchsorted(told.told, scrapes, side="right")
     segments = service.model.schema.segment_numbers(told.x)
@@ -138,7 +141,11 @@ def _count_life(
     )
     for i, (time, of_rows, of_labels) in enumerate(steps):
         rows, labels = slice(*of_rows), slice(*of_labels)
-        metrics.observe(asked.x[rows], asked.score[rows])
+        inside = new_hours[(new_hours > rows.start) & (new_hours < rows.stop)]
+        for part in pairwise([rows.start, *inside, rows.stop]):
+            of_hour = slice(*part)
+            if asked.due[of_hour].size:
+                metrics.observe(asked.x[of_hour], asked.score[of_hour], times[of_hour.start])
         metrics.observe_labels(told.score[labels], told.outcome[labels], segments[labels])
         for seconds in asked.latency[rows].tolist():
             metrics.observe_request("POST", "/predict", 200, seconds)

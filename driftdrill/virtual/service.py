@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from target_service.builds import BUILDS, USUAL, Build
 from target_service.calibration import calibration_groups
 from target_service.contract import Floats
+from target_service.evidence_counters import bank_counters, evidence_key
 from target_service.flaws import flawed, metrics_class
 from target_service.metrics import ModelMetrics
 from target_service.model import Model, bucket_numbers, load
+from target_service.seasons import at_slot
 
 APP_NAME = "target-service"
 """As the service calls itself unless told otherwise."""
@@ -62,7 +64,25 @@ class VirtualService:
     @cached_property
     def exposition(self) -> Exposition:
         """How the vector becomes series."""
-        return _probe(self.start(), self.width)
+        season = self.model.season
+        return _probe(self.start(), self.width, 1 if season is None else len(season.slots))
+
+    def slots(self, times: Floats) -> NDArray[np.int64]:
+        """(n,) slots of the model's season at (n,) unix times; 0 where it has none."""
+        season = self.model.season
+        if season is None:
+            return np.zeros(len(times), dtype=np.int64)
+        return np.array([season.slot_at(time) for time in times.tolist()], dtype=np.int64)
+
+    def weigh(self, counted: Floats, slots: NDArray[np.int64]) -> None:
+        """Add the evidence of what (d, t) scrapes have new in their buckets, each in its slot."""
+        for slot in np.unique(slots).tolist():
+            at = np.flatnonzero(slots == slot)
+            new = counted[:, at]
+            for bank in bank_counters(at_slot(self.model, slot)):
+                buckets = [place for key in bank.keys for place in self.positions[key][:-2]]
+                place = self.positions[evidence_key(bank)]
+                counted[place.start : place.stop, at] = bank.weights @ new[buckets]
 
     def edges(self, *key: str) -> tuple[float, ...]:
         """The bucket edges of one histogram, by its key in `ModelMetrics.positions`."""
@@ -96,24 +116,38 @@ class Exposition:
 
     Attributes:
         names: (s,) metric name, family, type and labels of each series.
-        sums: (s, d) 1 where an element of the vector is part of a series; of evidence, its weight.
-        constants: (s,) what each series shows before anything is counted.
+        sums: (s, d) 1 where an element of the vector is part of a series.
+        constants: (slots, s) what each series shows before anything is counted, in each slot of
+            the model's season.
     """
 
     names: tuple[tuple[str, str, str, dict[str, str]], ...]
     sums: Floats
     constants: Floats
 
-    def values(self, number: int, counted: Floats) -> Floats | None:
-        """(t,) values of a series where (d, t) was counted; None when it never changes."""
+    def is_constant(self, number: int) -> bool:
+        """Whether a series never changes."""
+        constants = self.constants[:, number]
+        return not self.sums[number].any() and bool((constants == constants[0]).all())
+
+    def values(self, number: int, counted: Floats, slots: NDArray[np.int64]) -> Floats:
+        """(t,) values of a series where (d, t) was counted until then, in (t,) slots."""
         parts = np.flatnonzero(self.sums[number])
-        return self.sums[number, parts] @ counted[parts] if len(parts) else None
+        if len(parts):
+            summed: Floats = self.sums[number, parts] @ counted[parts]
+            return summed
+        constants: Floats = self.constants[slots, number]
+        return constants
 
 
-def _probe(metrics: ModelMetrics, width: int) -> Exposition:
+def _probe(metrics: ModelMetrics, width: int, slots: int) -> Exposition:
     """Learn from the real exposition which elements each series sums: powers of two tell."""
     metrics.restore(np.zeros(width))
-    constants = _exposed(metrics)
+    by_slot = []
+    for slot in reversed(range(slots)):
+        metrics.turn(slot)
+        by_slot.append(_exposed(metrics))
+    constants = by_slot[-1]
     sums = np.zeros((len(constants), width))
     for first in range(0, width, _PROBED_AT_ONCE):
         probed = range(first, min(first + _PROBED_AT_ONCE, width))
@@ -122,32 +156,12 @@ def _probe(metrics: ModelMetrics, width: int) -> Exposition:
         metrics.restore(state)
         shown = np.where(constants == 0, _exposed(metrics), 0.0).astype(np.int64)
         sums[:, probed] = (shown[:, None] >> np.arange(len(probed))) & 1
-    _weigh(metrics, sums)
     names = tuple(
         (sample.name, family.name, family.type, sample.labels)
         for family in metrics.collect()
         for sample in family.samples
     )
-    return Exposition(names, sums, constants)
-
-
-def _weigh(metrics: ModelMetrics, sums: Floats) -> None:
-    """Put the weights of evidence, which no probe tells, into the rows of its series."""
-    positions = metrics.positions()
-    elements = {
-        (bank.metric, frozenset({**bank.labels, "alternative": alternative}.items())): (
-            np.concatenate([np.array(positions[key])[:-2] for key in bank.keys]),
-            weights,
-        )
-        for bank in metrics.banks
-        for alternative, weights in zip(bank.alternatives, bank.weights, strict=True)
-    }
-    samples = (sample for family in metrics.collect() for sample in family.samples)
-    for row, sample in zip(sums, samples, strict=True):
-        key = sample.name, frozenset(sample.labels.items())
-        if key in elements:
-            row[:] = 0.0
-            row[elements[key][0]] = elements[key][1]
+    return Exposition(names, sums, np.array(by_slot[::-1]))
 
 
 def _exposed(metrics: ModelMetrics) -> Floats:

@@ -27,6 +27,7 @@ class Process:
     Attributes:
         scrapes: Which of the drill's scrapes those are.
         counted: (d, t) the service's vector.
+        slots: (t,) which slot of the model's season it was; see `VirtualService.slots`.
         users: (t,) series that carry who asks for a label; none in a sound build.
     """
 
@@ -34,6 +35,7 @@ class Process:
     service: VirtualService
     scrapes: slice
     counted: Floats
+    slots: Numbers
     users: Numbers
 
 
@@ -82,7 +84,12 @@ def simulate(
     count_scan(drill, counted)
     processes = tuple(
         Process(
-            life, drill.service(number), drill.spans[number], total, users(drill, number, total)
+            life=life,
+            service=drill.service(number),
+            scrapes=drill.spans[number],
+            counted=total,
+            slots=drill.slots(number),
+            users=users(drill, number, total),
         )
         for number, (life, total) in enumerate(zip(drill.lives, counted, strict=True))
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from locust.env import Environment
 
+from scenarios.status import Status
 from scenarios.traffic import Traffic
 from simulators.kinds import KINDS
 
@@ -26,11 +27,15 @@ _HELP = {
 
 Sample = tuple[Mapping[str, str], float]
 
+View = tuple[Traffic, Status]
+"""The drill under way, and how much of it was sent."""
 
-def ground_truth(traffic: Traffic | None) -> str:
+
+def ground_truth(view: View | None) -> str:
     """What the world does right now, which no service under drill can know."""
-    if traffic is None:
+    if view is None:
         return _metric("driftdrill_scenario_info", ()) + _metric("driftdrill_drift_intensity", ())
+    traffic, status = view
     scenario, elapsed = traffic.scenario, traffic.elapsed * traffic.speed
     phase = scenario.schedule.phase_at(elapsed)
     info = {
@@ -54,8 +59,8 @@ def ground_truth(traffic: Traffic | None) -> str:
     return (
         _metric("driftdrill_scenario_info", [(info, 1.0)])
         + _metric("driftdrill_drift_intensity", shares)
-        + _metric("driftdrill_requests_due_total", [({}, float(traffic.status().due))])
-        + _metric("driftdrill_requests_sent_total", [({}, float(traffic.sent))])
+        + _metric("driftdrill_requests_due_total", [({}, float(status.due))])
+        + _metric("driftdrill_requests_sent_total", [({}, float(status.sent))])
     )
 
 

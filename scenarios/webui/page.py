@@ -16,8 +16,7 @@ from locust.env import Environment
 
 from scenarios.board import Board
 from scenarios.spec import find
-from scenarios.traffic import Traffic
-from scenarios.webui.exposition import ground_truth, load
+from scenarios.webui.exposition import View, ground_truth, load
 
 STATIC = Path(__file__).parent / "static"
 SPEEDS = (0.1, 1000.0)
@@ -34,7 +33,7 @@ def install(
     environment: Environment,
     board: Board,
     names: Callable[[], list[str]],
-    traffic: Callable[[], Traffic | None],
+    view_of_drill: Callable[[], View | None],
 ) -> None:
     """Extend the web page of a Locust that has one.
 
@@ -42,13 +41,13 @@ def install(
         environment: Locust's.
         board: Where the harness shows what it sees.
         names: The scenarios to choose from, as of now.
-        traffic: The drill under way, if one is.
+        view_of_drill: The drill under way, if one is.
     """
     app = environment.web_ui.app if environment.web_ui else None
     if environment.web_ui is None or app is None:
         raise RuntimeError("this Locust has no web page")
     environment.web_ui.template_args["extended_tabs"] = [{"title": "Alerts", "key": "alerts"}]
-    app.register_blueprint(_pages(environment, board, names, traffic))
+    app.register_blueprint(_pages(environment, board, names, view_of_drill))
     _guard(app, environment, names)
 
     @app.after_request
@@ -62,7 +61,7 @@ def _pages(
     environment: Environment,
     board: Board,
     names: Callable[[], list[str]],
-    traffic: Callable[[], Traffic | None],
+    view_of_drill: Callable[[], View | None],
 ) -> Blueprint:
     pages = Blueprint("drill", __name__, url_prefix="/drill")
 
@@ -94,7 +93,7 @@ def _pages(
 
     @pages.get("/metrics")
     def metrics() -> Response:
-        text = ground_truth(traffic()) + load(environment)
+        text = ground_truth(view_of_drill()) + load(environment)
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     return pages

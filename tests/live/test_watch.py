@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 import yaml
-from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, Route, sync_playwright
 
 from driftdrill.drill import RULES
 from driftdrill.rig import BUILD, PROJECT
@@ -141,8 +141,24 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, up: Up) -> Page:
     opened = browser.new_page(viewport={"width": 1200, "height": 1000})
+    opened.route("**/stats/requests", slow_to_stop())
     opened.goto(up.url("Locust"))
     return opened
+
+
+def slow_to_stop() -> Callable[[Route], None]:
+    """Whenever a run has stopped, the page first hears that it is stopping, as a busy one tells."""
+    states = [""]
+
+    def handle(route: Route) -> None:
+        answer = route.fetch()
+        report = answer.json()
+        states.append(report["state"])
+        if states[-2] == "running" and states[-1] == "stopped":
+            report["state"] = "cleanup"
+        route.fulfill(response=answer, json=report)
+
+    return handle
 
 
 def live(page: Page) -> FrameLocator:

@@ -101,6 +101,14 @@ def test_the_alerts_are_those_that_the_project_promises() -> None:
     assert {rule["alert"] for rule in RULES if "alert" in rule} == ALERTS
 
 
+def test_last_week_stands_in_for_hours_and_goes_blind_after_a_week() -> None:
+    """The fallback that is shipped beside the rules, with a test of its own."""
+    folder = SHIPPED / "optional"
+    run("check", "rules", "--lint=none", folder / "last_week.yml")
+    run("test", "rules", folder / "tests" / "last_week.yml")
+    assert all(not unscalable(rule["expr"]) for rule in rules_of(folder / "last_week.yml"))
+
+
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
 def test_every_alert_is_tested_to_fire_and_to_stay_silent(path: Path) -> None:
     tested = list(expressions_tested(path))

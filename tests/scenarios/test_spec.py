@@ -1,5 +1,7 @@
 """Scenario files: what they mean, and what is said of those that mean nothing."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +165,7 @@ def test_durations_are_those_of_prometheus():
             duration(text)
 
 
-def test_a_season_is_read_hour_by_hour_from_the_first_midnight(tmp_path):
+def test_a_season_is_read_hour_by_hour_from_monday_s_first(tmp_path):
     season = "{rate: 5, season: {daily: {swing: 0.5, peak: 12}, weekly: [1, 1, 1, 1, 1, 0.5, 0]}}"
     schedule = load(write(tmp_path, GOOD.replace("{rate: 5}", season))).schedule
     factors = schedule.season.factors
@@ -172,6 +174,21 @@ def test_a_season_is_read_hour_by_hour_from_the_first_midnight(tmp_path):
     assert sum(factors[:24]) == pytest.approx(24)
     assert factors[5 * 24 + 11] == pytest.approx(factors[11] / 2)
     assert set(factors[6 * 24 :]) == {0}
+
+
+def test_a_scenario_begins_on_the_weekday_that_it_says(tmp_path):
+    season = "{rate: 5, season: {weekly: [1, 1, 1, 1, 1, 0.5, 0]}}\nbegins: friday"
+    schedule = load(write(tmp_path, GOOD.replace("{rate: 5}", season))).schedule
+    assert (
+        datetime.fromtimestamp(schedule.calendar(np.zeros(1))[0], UTC).strftime("%a %T")
+        == "Fri 00:00:00"
+    )
+    longer = replace(schedule, phases=(replace(schedule.phases[0], duration=4 * 86_400.0),))
+    days = 86_400.0 * np.arange(4)
+    np.testing.assert_allclose(longer.rate_at(days), [5, 2.5, 0, 5])
+    assert longer.arrivals_until(3 * 86_400.0) == pytest.approx(7.5 * 86_400)
+    with pytest.raises(BadFileError, match="begins"):
+        load(write(tmp_path, GOOD.replace("{rate: 5}", season.replace("friday", "fri"))))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from simulators.hostile import KINDS, Scan
 from simulators.operations import Operation
 from simulators.schedule import Phase, Ramp, Schedule
 from target_service.builds import BUILDS, USER_REQUESTS, Build
+from target_service.clock import wall_clock
 from target_service.contract import DATA, load_dataset
 from target_service.faulty import create_faulty_app
 from target_service.feedback import Tokens
@@ -41,7 +42,8 @@ def rows() -> np.ndarray:
 def client(model: Model, build: Build, lost_scrapes: float = 0.0) -> httpx.AsyncClient:
     tokens = Tokens(b"key", model.name, model.version)
     registry = CollectorRegistry()
-    app = create_faulty_app(model, build, tokens, "test", registry, lost_scrapes, Random(1))  # noqa: S311
+    luck = Random(1)  # noqa: S311
+    app = create_faulty_app(model, build, tokens, "test", registry, lost_scrapes, luck, wall_clock)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 

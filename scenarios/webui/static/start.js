@@ -45,17 +45,25 @@ function embedLivePage() {
   }
 }
 
-// What Locust refuses it says in its answer, which its page does not show.
+// Locust's page shows neither why a start was refused, nor the end of a run of which it hears while
+// users are still stopping: in that state it stops asking.
 const send = window.fetch;
 window.fetch = async (...request) => {
   const answer = await send(...request);
   const url = typeof request[0] === "string" ? request[0] : request[0].url;
-  if (new URL(url, location.href).pathname.endsWith("/swarm")) {
+  const path = new URL(url, location.href).pathname;
+  if (path.endsWith("/swarm")) {
     const said = answer.ok ? null : await answer.clone().json().catch(() => null);
     showProblem(said?.message ?? "");
   }
-  return answer;
+  return path.endsWith("/stats/requests") && answer.ok ? untilStopped(answer) : answer;
 };
+
+async function untilStopped(answer) {
+  const report = await answer.json();
+  const ending = ["cleanup", "stopping"].includes(report.state);
+  return Response.json({ ...report, state: ending ? "running" : report.state });
+}
 
 function showProblem(message) {
   document.getElementById("drill-problem")?.remove();

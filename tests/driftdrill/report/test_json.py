@@ -23,6 +23,7 @@ def test_verdict_json_has_the_documented_keys_in_the_documented_order(passed: Dr
         "alerts",
         "requests",
         "versions",
+        "notes",
     ]
     assert list(read["expectations"][0]) == [
         "alert",
