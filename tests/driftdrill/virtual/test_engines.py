@@ -145,13 +145,19 @@ def fired(timelines: Timelines) -> set[str]:
 
 
 SHORT_S = 6 * 3600
-"""promtool takes ten seconds of processor per virtual day; drills of days are left to the suite."""
+"""promtool takes ten seconds of processor per virtual day: drills of days are for `-m long`."""
 
 
 @pytest.mark.parametrize(
-    "name", [drill.name for drill in catalogue() if drill.schedule.duration <= SHORT_S]
+    "name",
+    [
+        pytest.param(
+            drill.name, marks=[pytest.mark.long] if drill.schedule.duration > SHORT_S else []
+        )
+        for drill in catalogue()
+    ],
 )
-def test_both_engines_tell_the_same_of_every_short_drill_of_the_catalogue(name, tmp_path, tools):
+def test_both_engines_tell_the_same_of_every_drill_of_the_catalogue(name, tmp_path, tools):
     recording = recorded(name, tmp_path / "recording", tools)
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
