@@ -230,15 +230,20 @@ def _judge_resolves(expect: Expect, resolve: Resolve, seen: Observation) -> _Jud
 
 
 def _judge_may(allow: Allow, seen: Observation) -> _Judged:
-    """An allowed alert holds whatever it does; one that fires too early is judged as unexpected."""
+    """An allowed alert may fire as often as it is allowed to; too early, it is unexpected."""
     fired = [
         alert.firing_at - allow.onset
         for alert in seen.alerts
         if alert.firing_at is not None and permits(allow, alert)
     ]
     outcome: Outcome = "inconclusive" if seen.faults else "pass"
+    reason = None
+    if allow.at_most is not None and len(fired) > allow.at_most:
+        name = alert_title(allow.alert, allow.labels)
+        outcome = "fail"
+        reason = f"{name} fired {len(fired)} times, and may {allow.at_most} at most"
     delay = min(fired, default=None)
-    return Expectation(allow.alert, allow.labels, "may", None, outcome, delay), None
+    return Expectation(allow.alert, allow.labels, "may", None, outcome, delay), reason
 
 
 def _judge_silent(name: str, scenario: Scenario, seen: Observation) -> list[_Judged]:

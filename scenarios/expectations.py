@@ -50,11 +50,13 @@ class Allow:
     Attributes:
         labels: Labels that the alert must carry, among others.
         onset: Seconds from the scenario's start; before, the alert must stay silent.
+        at_most: How many times it may begin to fire, over all its labels; None is any number.
     """
 
     alert: str
     labels: Mapping[str, str]
     onset: float
+    at_most: int | None = None
 
 
 class ExpectKeys(Strict, frozen=True):
@@ -73,6 +75,7 @@ class AllowKeys(Strict, frozen=True):
     alert: str
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     after: str | None = None
+    at_most: int | None = None
 
 
 def expect(source: Located, i: int, raw: ExpectKeys, schedule: Schedule) -> Expect:
@@ -111,11 +114,15 @@ def allow(source: Located, i: int, raw: AllowKeys, schedule: Schedule) -> Allow:
     key = f"allow[{i}]"
     with source.at(f"{key}.alert"):
         require(raw.alert, "expected an alert's name")
+    with source.at(f"{key}.at_most"):
+        require(raw.at_most is None or raw.at_most > 0, "expected 1 or more")
     with source.at(f"{key}.after"):
         if raw.after is not None:
-            return Allow(raw.alert, raw.labels, schedule.phase_start(raw.after))
-    windows = schedule.windows()
-    return Allow(raw.alert, raw.labels, windows[0].start if windows else 0.0)
+            onset = schedule.phase_start(raw.after)
+        else:
+            windows = schedule.windows()
+            onset = windows[0].start if windows else 0.0
+    return Allow(raw.alert, raw.labels, onset, raw.at_most)
 
 
 def _deadline(source: Located, key: str, text: str, left: float) -> float:

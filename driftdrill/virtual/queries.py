@@ -20,6 +20,9 @@ _PARTS = 4
 """Queries that a rule's evaluations are divided into, or more: so that the processors finish
 together. Each query walks through all chunks of its series again, so more would cost."""
 
+_WHOLE = 200
+"""Evaluations that are not worth dividing: asking takes longer than they do."""
+
 _PARALLEL = 2
 """Queries at once: Prometheus evaluates each on one processor."""
 
@@ -70,10 +73,10 @@ def as_curves(rule: Inlined, prometheus: Prometheus, span: Span, points: int) ->
 def at_some_evaluations(
     rule: Inlined, prometheus: Prometheus, span: Span, points: int
 ) -> Iterator[Series]:
-    """The answers of one expression at a few of its evaluations, the last one first.
+    """The answers of one expression at a few of its evaluations, the latest first.
 
-    They are asked for one by one, as far as they are looked at: a range query would read all
-    samples that lie between.
+    They are asked for one by one, when they are wanted: a range query would read all samples that
+    lie between.
 
     Raises:
         EngineError: Prometheus cannot evaluate it; names the rule.
@@ -84,7 +87,7 @@ def at_some_evaluations(
 
 
 def _parts(instants: range) -> list[range]:
-    size = min(-(-len(instants) // _PARTS), MAX_POINTS)
+    size = min(max(-(-len(instants) // _PARTS), _WHOLE), MAX_POINTS)
     return [instants[first : first + size] for first in range(0, len(instants), size)]
 
 

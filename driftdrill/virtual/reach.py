@@ -22,7 +22,7 @@ _ABSENCE = {"absent", "absent_over_time"}
 def unreachable(
     alerts: Sequence[AlertQuery], inliner: Inliner, prometheus: Prometheus, span: Span
 ) -> tuple[str, ...]:
-    """A sentence for each alert whose expression has no value at any time.
+    """A sentence for each of some alerts, which never held, whose expression has no value either.
 
     That is asked of the expression without its comparisons, so it says nothing about thresholds: a
     metric is missing, or no labels match. An alert on absence is silent for a good reason.

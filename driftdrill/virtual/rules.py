@@ -30,6 +30,20 @@ _NAME = re.compile(r"[a-zA-Z_:][\w:]*", re.ASCII)
 _PLAIN_KEYS = {"name", "interval", "rules"}
 
 
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, ten times as fast, where PyYAML was built with it."""
+
+
+class _Texts(_Loader):  # type: ignore[misc]
+    """Reads as Prometheus does, to which every scalar but null is text: `yes` is not True."""
+
+
+_Texts.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag == "tag:yaml.org,2002:null"]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 @dataclass(frozen=True)
 class GroupRule:
     """One rule of a group.
@@ -106,21 +120,19 @@ def _refusal(files: Sequence[Path], promtool: Tool) -> str:
     return (done.stdout + done.stderr).strip() if done.returncode else ""
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TEXT_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-"""libyaml's, ten times as fast, where PyYAML was built with it."""
-
-
 def groups_in(text: str) -> Sequence[Mapping[str, Any]]:
     """The groups of a rule file, as they stand there."""
-    return (yaml.load(text, Loader=_LOADER) or {}).get("groups") or []  # noqa: S506
+    return (yaml.load(text, Loader=_Loader) or {}).get("groups") or []  # noqa: S506
 
 
 def _groups(path: Path, interval: float) -> Iterator[Group]:
     text = path.read_text()
-    # As Prometheus reads a file, every label is text: `yes` is not True.
-    texts = (yaml.load(text, Loader=_TEXT_LOADER) or {}).get("groups") or []  # noqa: S506
-    for document, group in zip(groups_in(text), texts, strict=True):
+    documents = groups_in(text)
+    texts = (yaml.load(text, Loader=_Texts) or {}).get("groups") or []  # noqa: S506  it is safe
+    if None in texts:  # which promtool finds valid
+        place = texts.index(None)
+        raise UsageError(f"{path}: groups[{place}]: expected a name and rules, got nothing")
+    for document, group in zip(documents, texts, strict=True):
         rules = tuple(_rule(rule, interval) for rule in group.get("rules") or [])
         told = zip(document.get("rules") or [], rules, strict=True)
         yield Group(

@@ -44,6 +44,16 @@ def seen(*alerts: Alert, **changes) -> Observation:
     return msgspec.structs.replace(observation, **changes)
 
 
+def test_an_allowed_alert_may_fire_so_many_times_and_no_more():
+    twice = [alert("ScoreDrift", firing=time) for time in (1300.0, 1900.0)]
+    for at_most, outcome in ((1, "fail"), (2, "pass"), (None, "pass")):
+        drill = replace(SCENARIO, allows=(Allow("ScoreDrift", {}, ONSET, at_most),))
+        verdict = judge(drill, seen(alert(), *twice))
+        assert verdict.outcome == outcome
+        said = () if outcome == "pass" else ("ScoreDrift fired 2 times, and may 1 at most",)
+        assert verdict.reasons == said
+
+
 def test_an_alert_that_fires_in_time_and_arrives_passes():
     verdict = judge(SCENARIO, seen(alert()))
     assert (verdict.outcome, verdict.reasons) == ("pass", ())

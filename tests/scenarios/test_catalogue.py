@@ -13,6 +13,7 @@ from scenarios.spec import catalogue, find
 from simulators.credit import CREDIT
 from simulators.stream import BLOCK
 from target_service.contract import DATA, RECIPES, Floats, Schema, load_dataset
+from target_service.training import train
 
 
 class Traffic(NamedTuple):
@@ -243,6 +244,30 @@ def test_every_summary_is_two_sentences_at_most():
     for scenario in catalogue():
         sentences = scenario.summary.count(". ") + scenario.summary.count("? ") + 1
         assert sentences <= 2, scenario.name
+
+
+def test_what_is_allowed_of_real_flights_is_true_of_them():
+    """What the file's comments say of the weeks, and that what may not fire has not moved."""
+    dataset = load_dataset(DATA / "flights.npz")
+    _, reference = RECIPES["flights"].split(dataset)
+    sent = everything("real-flights")
+    first = sum(map(len, RECIPES["flights"].split(dataset)))
+    model = train(dataset, "flights", "1.0.0")
+    week = (dataset.time[first:][: len(sent.x)] - dataset.time[first]) // (7 * 86_400)
+    weeks = [week == number for number in range(36)]
+
+    usual, scores = model.score(reference.x), model.score(sent.x)
+    moved = [(scores[one].mean() - usual.mean()) / usual.std() for one in weeks]
+    assert min(map(abs, moved)) > 0.34
+    gaps = [(sent.outcome[one] - scores[one]).mean() for one in weeks]
+    off = np.abs(np.array(gaps) - (reference.outcome - usual).mean()) > 0.02
+    assert off.sum() == 27
+    for feature in ("carrier", "origin"):
+        then, now = (rows[:, sent.schema.index(feature)] for rows in (reference.x, sent.x))
+        shares = [np.bincount(x.astype(int), minlength=17) / len(x) for x in (then, now)]
+        assert np.abs(shares[0] - shares[1]).sum() / 2 < 0.03
+    hours = [rows[:, sent.schema.index("hour")] for rows in (reference.x, sent.x)]
+    assert abs(hours[0].mean() - hours[1].mean()) < 0.02 * hours[0].std()
 
 
 def test_flights_follow_the_reference_in_their_order():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -37,6 +38,16 @@ def traffic(turns: Turns = ALONE, me: str = "", scenario: str = "covariate-sudde
 
 def requests(made: Traffic) -> dict[int, Arrival]:
     return {arrival.number: arrival for arrival in iter(made.next_arrival, None)}
+
+
+def test_each_request_knows_its_hour_in_the_drill_s_calendar_whatever_the_speed():
+    hours = [
+        datetime.fromtimestamp(arrival.time, UTC).strftime("%a %H")
+        for _, arrival in sorted(requests(traffic(scenario="weekend")).items())
+    ]
+    assert hours[0] == "Fri 00"
+    assert hours[-1] == "Mon 23"
+    assert len(set(hours)) == 4 * 24
 
 
 def test_workers_send_together_exactly_what_one_load_generator_sends():
