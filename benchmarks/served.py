@@ -21,12 +21,12 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import httpx
 
 from driftdrill.models import artifact
-from driftdrill.overhead.load import CONNECTIONS, Load
+from driftdrill.overhead.load import CONNECTIONS, Load, Sent
 from driftdrill.overhead.subject import bodies, cpu_clock, own_command, request_maker
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
@@ -42,14 +42,14 @@ _START_S = 30.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How hard to measure: rounds, seconds per turn, and requests/s where wrk is missing."""
+    """How hard to measure: rounds, seconds per turn, and requests/s where they are paced."""
 
     rounds: int
     seconds: int
     rate: float
 
 
-THOROUGH = Pace(rounds=15, seconds=1, rate=1500.0)
+THOROUGH = Pace(rounds=15, seconds=1, rate=2500.0)
 QUICK = Pace(rounds=1, seconds=1, rate=200.0)
 
 
@@ -76,11 +76,15 @@ class _Served:
         return int(found[1])
 
     def _paced(self, pace: Pace) -> int:
+        return self.send(pace.rate, pace.seconds).requests
+
+    def send(self, rate: float, seconds: float) -> Sent:
+        """Ask at a constant rate, which must not fail."""
         target = shipped_target(self.url, _MODEL)
         load = Load(self.url, request_maker(target, bodies(target), stray=0))
-        sent = load.send(pace.rate, pace.seconds)
-        assert sent.failed == 0, sent
-        return sent.requests
+        sent = load.send(rate, seconds)
+        assert sent.failed == 0, f"{sent.failed} requests failed"
+        return sent
 
 
 def measure(pace: Pace) -> dict[str, float]:
@@ -101,7 +105,9 @@ def measure(pace: Pace) -> dict[str, float]:
                 spent = service.us_per_request(pace)
                 if number or pace.rounds == 1:  # the first round warms up
                     times[name].append(spent)
-    return _figures(times)
+        latencies = services["model"].send(pace.rate, pace.seconds * pace.rounds).latencies
+    p99 = quantiles(latencies, n=100)[-1]
+    return {**_figures(times), f"p99_ms_at_{pace.rate:g}_per_second": round(p99 * 1e3, 2)}
 
 
 def _figures(times: dict[str, list[float]]) -> dict[str, float]:

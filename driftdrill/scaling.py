@@ -152,9 +152,12 @@ def unscalable(expr: str) -> list[str]:
 def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
     """A rule file in drill time: group intervals and offsets, `for`, and every expression."""
     scaled = copy.deepcopy(dict(document))
+    groups = scaled.get("groups") or []
+    if None in groups:  # which promtool finds valid
+        raise ValueError(f"groups[{groups.index(None)}]: expected a name and rules, got nothing")
     if speed == 1:
         return scaled
-    for group in scaled.get("groups") or []:
+    for group in groups:
         _scale_keys(group, ("interval", "query_offset"), speed)
         for rule in group.get("rules") or []:
             _scale_keys(rule, ("for", "keep_firing_for"), speed)
@@ -201,7 +204,7 @@ def scale_alertmanager_config(document: Mapping[str, Any], speed: float) -> Docu
 
 def _scale_keys(mapping: Document, keys: tuple[str, ...], speed: float) -> None:
     for key in keys:
-        if key in mapping:
+        if mapping.get(key) is not None:
             try:
                 mapping[key] = scale_duration(str(mapping[key]), speed)
             except ValueError as error:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 from rich.console import Console
 
-from driftdrill.drill import drill, virtual_drill
+from driftdrill.drill import drill, replay, virtual_drill
 from driftdrill.models import artifact
 from driftdrill.report.junit import junit_xml
 from driftdrill.report.markdown import markdown
@@ -32,6 +32,7 @@ from driftdrill.rig.guard import die_with
 from driftdrill.rig.interrupts import Interruption, interruption
 from driftdrill.rig.rig import new_folder
 from driftdrill.verdict import Requests, Verdict
+from driftdrill.virtual.recording import is_recording, recorded_scenario
 from scenarios.spec import Scenario, catalogue
 
 _FORK = multiprocessing.get_context("fork")
@@ -45,15 +46,20 @@ class Way:
     Attributes:
         speed: Of live drills; 0 in virtual ones, which have no clock.
         rules: Rule files.
+        recordings: By scenario, where what a drill saw is kept; it is not driven again.
     """
 
     mode: Literal["live", "virtual"]
     speed: float
     seed: int
     rules: tuple[Path, ...]
+    recordings: Mapping[str, Path] = field(default_factory=dict)
 
     def drill(self, scenario: Scenario, out: Path, console: Console) -> None:
         """Run one drill into a folder."""
+        if recording := self.recordings.get(scenario.name):
+            replay(recording, out=out, rules=self.rules, engine="blocks", console=console)
+            return
         if self.mode == "virtual":
             virtual_drill(
                 scenario,
@@ -103,10 +109,31 @@ def chosen(folder: Path, pattern: str) -> list[Scenario]:
     if not found:
         names = ", ".join(scenario.name for scenario in known) or "none"
         raise UsageError(f"no scenario of {folder} matches {pattern!r}; known: {names}")
-    for one, other in pairwise(sorted(found, key=lambda scenario: scenario.name)):
+    _require_different_names(found)
+    return found
+
+
+def recorded(folder: Path, pattern: str) -> tuple[list[Scenario], dict[str, Path]]:
+    """The drills that folders below one hold recordings of, and where each is; by name.
+
+    Raises:
+        UsageError: There are none whose names match, or two have the same name.
+    """
+    below = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    known = [(recorded_scenario(path), path) for path in below if is_recording(path)]
+    found = {s.name: path for s, path in known if fnmatchcase(s.name, pattern)}
+    scenarios = [scenario for scenario, _ in known if scenario.name in found]
+    if not scenarios:
+        names = ", ".join(scenario.name for scenario, _ in known) or "none"
+        raise UsageError(f"no recording below {folder} matches {pattern!r}; known: {names}")
+    _require_different_names(scenarios)
+    return scenarios, found
+
+
+def _require_different_names(scenarios: Sequence[Scenario]) -> None:
+    for one, other in pairwise(sorted(scenarios, key=lambda scenario: scenario.name)):
         if one.name == other.name:
             raise UsageError(f"{one.path} and {other.path} have the same name, {one.name}")
-    return found
 
 
 def run_suite(
@@ -141,7 +168,7 @@ def run_suite(
     report = junit or out / "junit.xml"
     if report.is_dir() or not report.parent.is_dir():
         raise UsageError(f"{report} cannot be written: name a file in a folder that exists")
-    for model in {scenario.model for scenario in scenarios}:
+    for model in {s.model for s in scenarios if s.name not in way.recordings}:
         artifact(model)  # trained once, not by two drills at the same time
     began = time.monotonic()
     found: dict[str, Verdict] = {}

@@ -113,6 +113,8 @@ def test_every_command_is_one_that_exists(words):
     elif program == "promtool":
         promtool = str(find_tools().promtool.path)
         assert f"usage: promtool {shlex.join(arguments[:2])} " in promtool_help(promtool, arguments)
+    elif program == "pytest":
+        assert all((PROJECT / word).exists() for word in arguments if not word.startswith("-"))
     else:
         assert program == "driftdrill"
         parse(arguments)
@@ -212,6 +214,15 @@ def test_the_verdict_in_the_readme_is_that_of_the_shipped_scenario_and_alerts():
     silent = alerts - expected - allowed
     assert {name for name, kind in judged if kind == "silent"} < silent
     assert f"{len(silent)} of {len(silent)} others stayed silent" in shown
+
+
+def test_the_drills_of_the_tutorial_are_about_the_alerts_that_it_names():
+    named = re.findall(r"driftdrill run (\S+) .*# (.*)$", page("tutorial.md"), re.M)
+    assert len(named) == 4
+    for name, comment in named:
+        alerts = set(re.findall(r"\b[A-Z]\w+[A-Z]\w+\b", comment))
+        assert alerts <= {expect.alert for expect in find(name).expects}, name
+    assert "ModelQualityDegraded" in {e.alert for e in find("concept-sudden").expects}
 
 
 # --- Tables ---------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from driftdrill import again as once_more
 from driftdrill import checks
-from driftdrill.commands.answers import console, exit_code
+from driftdrill.commands.answers import FAIL, console, exit_code
 from driftdrill.commands.options import (
     Days,
     Engine,
@@ -26,7 +27,7 @@ from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import interruption
-from driftdrill.suite import Way, chosen, run_suite
+from driftdrill.suite import Way, chosen, recorded, run_suite
 from driftdrill.verdict import Outcome
 from scenarios.spec import CATALOGUE, find
 from scenarios.target import load_target
@@ -34,6 +35,7 @@ from simulators.fleet import MAX_REPLICAS
 
 
 def run(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="NAME…", help="Scenarios, or paths of scenario files."),
@@ -68,8 +70,14 @@ def run(
     workers: Workers = 0,
     listen: Listen = None,
     among: Folder = CATALOGUE,
+    again: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Repeat the drill of this folder; takes only --out."),
+    ] = None,
 ) -> int:
     """Drill: drive the service through a scenario, and judge which alerts fired."""
+    if again is not None:
+        return _repeat(context, again, out)
     if sum((live, virtual, recording is not None)) > 1:
         raise UsageError("--live, --virtual and --replay are three ways to run; choose one")
     if days is not None and not virtual:
@@ -97,31 +105,46 @@ def run(
     if recording:
         verdict = replay(recording, out=out, rules=files, engine=engine.value, console=console)
         return exit_code([verdict.outcome])
-    if virtual:
-        return exit_code(
-            [
-                virtual_drill(
-                    scenario,
-                    days=days,
-                    seed=seed,
-                    out=folder or default_out(scenario.name),
-                    rules=files,
-                    engine=engine.value,
-                    console=console,
-                ).outcome
-                for scenario, folder in zip(scenarios, folders, strict=True)
-            ]
-        )
+    places = [
+        (scenario, folder or default_out(scenario.name))
+        for scenario, folder in zip(scenarios, folders, strict=True)
+    ]
     outcomes: list[Outcome] = []
+    told = once_more.Given(
+        mode="virtual" if virtual else "live",
+        rules=tuple(map(once_more.read, files)),
+        seed=seed,
+        speed=speed,
+        engine=engine.value,
+        days=days,
+        replicas=replicas,
+        target=once_more.read(target) if target else None,
+        prometheus=prometheus,
+        workers=workers,
+    )
+    if virtual:
+        for scenario, folder in places:
+            verdict = virtual_drill(
+                scenario,
+                days=days,
+                seed=seed,
+                out=folder,
+                rules=files,
+                engine=engine.value,
+                console=console,
+            )
+            once_more.keep(folder, scenario.path, told)
+            outcomes.append(verdict.outcome)
+        return exit_code(outcomes)
     if asked:
         refuse_misfits(asked, scenarios)
     with interruption() as interrupted, gathered(workers, listen, console) as crew:
-        for scenario, folder in zip(scenarios, folders, strict=True):
+        for scenario, folder in places:
             verdict = drill(
                 scenario,
                 speed=speed,
                 seed=seed,
-                out=folder or default_out(scenario.name),
+                out=folder,
                 rules=files,
                 interruption=interrupted,
                 console=console,
@@ -129,10 +152,41 @@ def run(
                 prometheus=prometheus,
                 crew=crew,
             )
+            once_more.keep(folder, scenario.path, told)
             outcomes.append(verdict.outcome)
             if interrupted.signal is not None:
                 break
     return exit_code(outcomes)
+
+
+def _repeat(context: typer.Context, folder: Path, out: Path | None) -> int:
+    """Repeat the drill of a folder, and hold the verdicts against each other."""
+    for name in context.params.keys() - {"again", "out"}:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError("--again repeats a drill as it was: beside it there is only --out")
+    kept = once_more.kept(folder)
+    told, scenario = kept.told, Path(kept.scenario.path)
+    fresh = out or default_out(scenario.stem)
+    code = run(
+        context,
+        names=[str(scenario)],
+        virtual=told.mode == "virtual",
+        days=told.days,
+        engine=Engine(told.engine),
+        speed=told.speed,
+        seed=told.seed,
+        out=fresh,
+        rules=None if told.prometheus else [Path(file.path) for file in told.rules],
+        target=Path(told.target.path) if told.target else None,
+        prometheus=told.prometheus,
+        replicas=told.replicas,
+        workers=told.workers,
+    )
+    found = once_more.differences(folder, fresh)
+    for sentence in found or ("the verdict is the one of then",):
+        console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
+    return max(code, FAIL) if found else code
 
 
 def suite(
@@ -156,16 +210,25 @@ def suite(
         Path | None,
         typer.Option(help="New or empty folder for the results. [default: runs/TIME-suite]"),
     ] = None,
+    recordings: Annotated[
+        Path | None, typer.Option("--replay", help="Folder of recordings to hold rules against.")
+    ] = None,
     folder: Folder = CATALOGUE,
     rules: Rules = None,
 ) -> int:
     """Drill the whole catalogue: one table, one JUnit file, one exit code."""
     if live and virtual:
         raise UsageError("--live and --virtual are two ways to run; choose one")
-    scenarios = chosen(folder, pattern)
+    if recordings and (live or virtual or folder != CATALOGUE):
+        raise UsageError("--replay drives nothing: recordings have their mode and their scenarios")
+    kept: dict[str, Path] = {}
+    if recordings:
+        scenarios, kept = recorded(recordings, pattern)
+    else:
+        scenarios = chosen(folder, pattern)
     files = tuple(rules or RULES)
     checks.check_rules(files, speed)
-    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files)
+    way = Way("live" if live else "virtual", speed if live else 0.0, seed, files, kept)
     with interruption() as interrupted:
         verdicts = run_suite(
             scenarios,

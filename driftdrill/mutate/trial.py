@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from driftdrill.mutate.mutants import Mutant
-from driftdrill.promapi import Clock, Prometheus, Series, alert_lives
+from driftdrill.promapi import Clock, Series, alert_lives
 from driftdrill.rig.interrupts import Interruption
-from driftdrill.rig.tools import Tool, Tools
+from driftdrill.rig.tools import Tools
 from driftdrill.verdict import Observation, Verdict, judge
-from driftdrill.virtual import blocks_engine, promtool_engine
-from driftdrill.virtual.blocks_engine import AlertQuery
+from driftdrill.virtual.blocks_engine import alert_queries
+from driftdrill.virtual.engine import Loaded, answers
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.reach import unreachable
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
-from driftdrill.virtual.rules import Group, needed_by
+from driftdrill.virtual.rules import Group, words
+from driftdrill.virtual.stages import store_shared
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import EngineError, Span
 
@@ -25,50 +27,50 @@ Samples = dict[str, tuple[Series, ...]]
 
 
 @contextmanager
-def opened(recording: Path, tools: Tools, work: Path) -> Iterator[Trial]:
+def opened(recording: Path, groups: Sequence[Group], tools: Tools, work: Path) -> Iterator[Trial]:
     """A recorded drill, with a Prometheus on it while the `with` block lasts.
 
     Args:
         recording: Its folder.
+        groups: The sound rules, which mutants are compared with. What several of them read is
+            evaluated once, for all mutants that leave it as it is.
         tools: Prometheus and promtool.
         work: New or empty folder.
     """
-    with (
-        Store(recording, tools, work / "store", Interruption()) as store,
-        closing(store.client()) as prometheus,
-    ):
-        yield Trial(recording, prometheus, tools.promtool, work)
+    about = read_recording(recording)
+    span = Span(round(about.start * 1000), round(about.duration * 1000))
+    recorders = Recorders(groups, span.start)
+    alert_queries(groups, Inliner(recorders))
+    with Store(recording, tools, work / "store", Interruption()) as store:
+        stored = store_shared(groups, recorders, store, span)
+        with closing(store.client()) as prometheus:
+            metrics = metrics_file(recording)
+            loaded = Loaded(prometheus, metrics, span, stored, tools.promtool, work)
+            yield Trial(recording, groups, loaded)
 
 
 class Trial:
-    """A recorded drill, before which any number of rule sets can be brought.
-
-    An alert whose expression is the same in two rule sets is evaluated once.
+    """A recorded drill, before which any number of mutants can be brought.
 
     Args:
         recording: Its folder.
-        prometheus: On the recording.
-        promtool: Evaluates what cannot be asked of Prometheus.
-        work: Folder for what promtool reads.
+        groups: The sound rules.
+        loaded: The recording, as it can be asked.
     """
 
-    def __init__(self, recording: Path, prometheus: Prometheus, promtool: Tool, work: Path) -> None:
-        self._recording = recording
+    def __init__(self, recording: Path, groups: Sequence[Group], loaded: Loaded) -> None:
         self._about = read_recording(recording)
         self._scenario = recorded_scenario(recording)
-        self._span = Span(round(self._about.start * 1000), round(self._about.duration * 1000))
-        self._prometheus = prometheus
-        self._promtool = promtool
-        self._work = work
-        self._answers: dict[object, tuple[Series, ...]] = {}
+        self._groups = groups
+        self._loaded = loaded
         self._sound: Samples = {}
         self._runs = 0
 
-    def verdict(self, groups: Sequence[Group]) -> Verdict:
-        """How the drill ends with these rules, which are sound: mutants are compared with them."""
-        names = {rule.name for group in groups for rule in group.rules if rule.alerting}
-        self._sound, faults = self._evaluate(groups, names)
-        return self._judge(groups, self._sound, faults)
+    def verdict(self) -> Verdict:
+        """How the drill ends with the sound rules; to be asked before any mutant is brought."""
+        found = answers(self._groups, self._next_run(frozenset()))
+        self._sound = _by_alert(found.samples)
+        return self._judge(self._groups, self._sound, found.faults)
 
     def notices(self, mutant: Mutant, alerts: Collection[str]) -> str | None:
         """Why the drill does not pass with a mutant of those rules; None when it does.
@@ -77,12 +79,20 @@ class Trial:
             mutant: The broken rules.
             alerts: The alerts that depend on the rule that is broken.
         """
+        others = {name: found for name, found in self._sound.items() if name not in alerts}
+        loaded = self._next_run(_spoilt(self._groups, mutant.rule))
         try:
-            samples, faults = self._evaluate(mutant.groups, alerts)
+            found = answers(mutant.groups, loaded, alerts)
+            verdict = self._judge(mutant.groups, others | _by_alert(found.samples), found.faults)
         except EngineError as error:
-            samples, faults = {}, (str(error),)
-        verdict = self._judge(mutant.groups, self._sound | samples, faults)
+            verdict = self._judge(mutant.groups, others, (str(error),))
         return None if verdict.outcome == "pass" else next(iter(verdict.reasons), verdict.outcome)
+
+    def _next_run(self, spoilt: Collection[str]) -> Loaded:
+        """The recording without what was stored of some metrics, and with a folder of its own."""
+        self._runs += 1
+        work = self._loaded.work / f"run-{self._runs}"
+        return replace(self._loaded, stored=self._loaded.stored.difference(spoilt), work=work)
 
     def _judge(self, groups: Sequence[Group], samples: Samples, faults: tuple[str, ...]) -> Verdict:
         about, clock = self._about, Clock(self._about.start, 1.0)
@@ -105,44 +115,23 @@ class Trial:
         )
         return judge(self._scenario, seen)
 
-    def _evaluate(
-        self, groups: Sequence[Group], names: Collection[str]
-    ) -> tuple[Samples, tuple[str, ...]]:
-        """The samples of `ALERTS` of some alerts, by name, and why one of them can never fire."""
-        inliner = Inliner(Recorders(groups, self._span.start))
-        queries = blocks_engine.alert_queries(groups, inliner, names)
-        # Alerts of one name stay together: promtool's answer does not tell them apart.
-        exact = {query.rule.name for query in queries if query.query is None}
-        samples: Samples = dict.fromkeys(names, ())
-        for query in queries:
-            if query.rule.name not in exact:
-                samples[query.rule.name] += self._fast(query)
-        for series in self._exact(groups, queries, exact) if exact else ():
-            samples[series.labels["alertname"]] += (series,)
-        return samples, unreachable(queries, inliner, self._prometheus, self._span)
 
-    def _fast(self, query: AlertQuery) -> tuple[Series, ...]:
-        rule = query.rule
-        labels = frozenset(rule.labels.items())
-        key = (rule.name, query.query, labels, rule.hold, rule.keep_firing_for)
-        if key not in self._answers:
-            found = blocks_engine.evaluate([query], self._prometheus, self._span)
-            self._answers[key] = found
-        return self._answers[key]
+def _by_alert(samples: Sequence[Series]) -> Samples:
+    found: defaultdict[str, tuple[Series, ...]] = defaultdict(tuple)
+    for series in samples:
+        found[series.labels["alertname"]] += (series,)
+    return found
 
-    def _exact(
-        self, groups: Sequence[Group], queries: Sequence[AlertQuery], names: set[str]
-    ) -> tuple[Series, ...]:
-        places = {query.place for query in queries if query.rule.name in names}
-        needed = needed_by(groups, places)
-        key = tuple((rule.name, rule.expr, rule.hold) for g in needed for rule in g.rules)
-        if key not in self._answers:
-            self._runs += 1
-            self._answers[key] = promtool_engine.evaluate(
-                needed,
-                metrics_file(self._recording),
-                self._span,
-                self._promtool,
-                self._work / f"run-{self._runs}",
-            )
-        return tuple(s for s in self._answers[key] if s.labels["alertname"] in names)
+
+def _spoilt(groups: Sequence[Group], name: str) -> set[str]:
+    """The metrics that are recorded otherwise when the rules of one of them are broken."""
+    spoilt, found = set[str](), {name}
+    while found:
+        spoilt |= found
+        found = {
+            rule.name
+            for group in groups
+            for rule in group.rules
+            if words(rule.expr) & found and not rule.alerting
+        } - spoilt
+    return spoilt

@@ -34,7 +34,7 @@ BASE_RATE = 10.0
 """Requests/s at factor 1."""
 
 _WARM_UP_S = 3.0
-_QUERY_ROUNDS = 7
+_QUERY_ROUNDS = 21
 _START_LIMIT_S = 30.0
 
 
@@ -112,6 +112,10 @@ def _measure(plan: Plan, subject: Subject) -> Seen:
         plan.show("asking what dashboards and alerts ask")
         queries = queries_of(taken[0].exposition, plan.tools.promtool, plan.out)
         steps = _with_query_times(plan, taken, queries, bench)
+        if subject.plain:
+            plan.show("beside the same service without metrics, in turns")
+            compared = meter.request_cpu(steps[-1].rate)
+            steps = (*steps[:-1], replace(steps[-1], request_cpu=compared))
         return Seen(subject.name, steps, taken[0].exposition, taken[-1].exposition)
 
 

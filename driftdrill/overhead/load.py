@@ -35,11 +35,13 @@ class Sent:
         requests: How many were answered.
         failed: How many were not, or with a status of 500 and more.
         seconds: From the first to the last.
+        latencies: Seconds of each answer since its request was due, in the order they came.
     """
 
     requests: int
     failed: int
     seconds: float
+    latencies: tuple[float, ...]
 
 
 class Load:
@@ -67,6 +69,7 @@ class Load:
         clock = asyncio.get_running_loop().time
         began, due = clock(), iter(range(max(round(rate * seconds), 1)))
         answered = failed = 0
+        latencies: list[float] = []
 
         async def user() -> None:
             nonlocal answered, failed
@@ -79,6 +82,7 @@ class Load:
                         self._host, self._port, self._tls
                     )
                     status = await connection.ask(self._make(next(self._numbers)))
+                    latencies.append(clock() - began - turn / rate)
                     answered += 1
                     failed += status >= 500
                 except (OSError, EOFError, httptools.HttpParserError):
@@ -94,7 +98,7 @@ class Load:
         await asyncio.gather(*(user() for _ in range(users)))
         # The last request's turn lasts as long as every other one's.
         await asyncio.sleep(began + seconds - clock())
-        return Sent(answered, failed, clock() - began)
+        return Sent(answered, failed, clock() - began, tuple(latencies))
 
 
 class _Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from driftdrill.exposition import Exposition, scrape
-from driftdrill.overhead.bench import SCRAPE_INTERVAL_S, Bench
+from driftdrill.overhead.bench import Bench
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.load import Load, Sent
 from driftdrill.overhead.logs import log_costs
@@ -25,6 +25,9 @@ SCRAPES_PER_HOUR = 240
 _TURN_S = 0.5
 """How long one service has the traffic before its twin gets it."""
 
+_PAIRS = 25
+"""How often both of them have it."""
+
 _CPU_ROUNDS = 11
 
 
@@ -36,14 +39,6 @@ class Taken:
     start: float
     end: float
     exposition: Exposition
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """A second of traffic, and the CPU that the service took for it, where it tells."""
-
-    sent: Sent
-    cpu: float | None
 
 
 class Meter:
@@ -76,16 +71,14 @@ class Meter:
         bench = self._bench
         start = time.time()
         wal, chunks = bench.wal_bytes(), bench.chunk_bytes()
-        turns = list(self._turns(rate, seconds))
+        sent = [self._send(rate) for _ in range(max(round(seconds / _TURN_S), 1))]
         end = time.time()
         scrapes = bench.scrapes(start, end)
         per_hour = SCRAPES_PER_HOUR / max(len(scrapes), 1)
         stored, logged = bench.chunk_bytes() - chunks, bench.wal_bytes() - wal
 
         exposition = scrape(self._client, self._subject.target.metrics)
-        scrape_cpu = tuple(self._scrape_cpu())
         memory = exposition.total("process_resident_memory_bytes")
-        sent = [turn.sent for pair in turns for turn in pair]
         step = Step(
             factor=factor,
             rate=rate,
@@ -98,32 +91,42 @@ class Meter:
                 "samples_per_scrape": (float(sum(len(f.samples) for f in exposition.families)),),
                 "scrape_bytes": (float(exposition.size),),
                 "scrape_seconds": scrapes,
-                "scrape_cpu_seconds": scrape_cpu,
+                "scrape_cpu_seconds": tuple(self._scrape_cpu()),
                 "wal_bytes_per_hour": (logged * per_hour,),
                 "tsdb_bytes_per_hour": (stored * per_hour,),
                 "memory_bytes": () if memory is None else (memory,),
                 **log_costs(self._subject.log_line, rate, seconds, self._folder),
             },
-            request_cpu=_request_cpu(turns, scrape_cpu),
         )
         return Taken(step, start, end, exposition)
 
-    def _turns(self, rate: float, seconds: float) -> Iterator[tuple[_Turn, ...]]:
-        """The service's turns, each with one of its twin where it has one."""
-        subject = self._subject
-        services = [(subject.load, subject.cpu)]
-        if subject.plain:
-            services.append((subject.plain, subject.plain_cpu))
-        for number in range(max(round(seconds / _TURN_S / len(services)), 1)):
-            order = services if number % 2 else services[::-1]
-            turns = {id(load): self._turn(load, cpu, rate) for load, cpu in order}
-            yield tuple(turns[id(load)] for load, _ in services)
+    def request_cpu(self, rate: float) -> tuple[float, ...]:
+        """CPU per request over that of the twin, once per pair of turns; empty without a twin.
 
-    def _turn(self, load: Load, cpu: CpuClock | None, rate: float) -> _Turn:
+        Nothing is scraped meanwhile: here that happens 60 times as often as at 15 s.
+        """
+        subject = self._subject
+        if subject.cpu is None or subject.plain is None or subject.plain_cpu is None:
+            return ()
+        services = [(subject.load, subject.cpu), (subject.plain, subject.plain_cpu)]
+        ratios = []
+        with self._bench.paused():
+            for number in range(_PAIRS):
+                order = services if number % 2 else services[::-1]
+                spent = {id(load): self._cpu_per_request(load, cpu, rate) for load, cpu in order}
+                ours, plain = (spent[id(load)] for load, _ in services)
+                ratios.append(ours / plain)
+        return tuple(ratios)
+
+    def _cpu_per_request(self, load: Load, cpu: CpuClock, rate: float) -> float:
         self._interruption.check()
-        before = cpu() if cpu else None
+        before = cpu()
         sent = load.send(rate, _TURN_S)
-        return _Turn(sent, None if cpu is None or before is None else cpu() - before)
+        return (cpu() - before) / max(sent.requests, 1)
+
+    def _send(self, rate: float) -> Sent:
+        self._interruption.check()
+        return self._subject.load.send(rate, _TURN_S)
 
     def _scrape_cpu(self) -> Iterator[float]:
         """CPU seconds of the service per scrape, while nobody else asks it for anything."""
@@ -140,18 +143,3 @@ class Meter:
         for _ in range(self._subject.scrapes_at_once):
             self._client.get(self._subject.target.metrics)
         return (cpu() - before) / self._subject.scrapes_at_once
-
-
-def _request_cpu(
-    pairs: Sequence[tuple[_Turn, ...]], scrape_cpu: Sequence[float]
-) -> tuple[float, ...]:
-    """CPU per request with metrics over CPU without, pair by pair.
-
-    The scrapes that fell into a turn are counted out: there are 60 times as many here as at 15 s.
-    """
-    scraping = (sum(scrape_cpu) / max(len(scrape_cpu), 1)) * _TURN_S / SCRAPE_INTERVAL_S
-    return tuple(
-        (ours.cpu - scraping) / ours.sent.requests / (plain.cpu / plain.sent.requests)
-        for ours, plain in (pair for pair in pairs if len(pair) == 2)
-        if ours.cpu and plain.cpu and ours.sent.requests and plain.sent.requests
-    )

@@ -61,7 +61,7 @@ def _inlined(place: int, group: Group, rule: GroupRule, inliner: Inliner) -> Ale
 
 def evaluate(
     alerts: Sequence[AlertQuery], prometheus: Prometheus, span: Span
-) -> tuple[Series, ...]:
+) -> list[tuple[Series, ...]]:
     """The timelines of inlined alerts.
 
     Args:
@@ -70,18 +70,17 @@ def evaluate(
         span: When to evaluate.
 
     Returns:
-        The samples of `ALERTS`, as in `Timelines`.
+        For each alert the samples of `ALERTS`, as in `Timelines`.
 
     Raises:
         EngineError: A rule cannot be evaluated.
     """
     rules = [Inlined(alert.rule, alert.group, str(alert.query)) for alert in alerts]
     answers = at_every_evaluation(rules, prometheus, span)
-    return tuple(
-        series
+    return [
+        tuple(_timelines(alert, _holding(alert, answer), span))
         for alert, answer in zip(alerts, answers, strict=True)
-        for series in _timelines(alert, _holding(alert, answer), span)
-    )
+    ]
 
 
 _Holding = defaultdict[int, set[Labels]]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from driftdrill.promapi import Series
+from driftdrill.promapi import Prometheus, Series
 from driftdrill.rig.interrupts import Interruption
-from driftdrill.rig.tools import Tools
+from driftdrill.rig.tools import Tool, Tools
 from driftdrill.virtual import blocks_engine, promtool_engine
+from driftdrill.virtual.blocks_engine import alert_queries
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.reach import unexposed, unreachable
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import metrics_file, read_recording
-from driftdrill.virtual.rules import as_loaded, load_groups, needed_by
+from driftdrill.virtual.rules import Group, as_loaded, load_groups, needed_by
 from driftdrill.virtual.selectors import read_by
 from driftdrill.virtual.stages import store_shared
 from driftdrill.virtual.statistics import CURVE_POINTS, statistics
@@ -56,33 +58,88 @@ def evaluate(
     span = Span(round(about.start * 1000), round(about.duration * 1000))
     recorders = Recorders(groups, span.start)
     inliner = Inliner(recorders)
-    alerts = blocks_engine.alert_queries(groups, inliner)
-    # Alerts of one name stay together: promtool's answer does not tell them apart.
-    names = {a.rule.name for a in alerts if a.query is None or engine == "promtool"}
-    exact = [alert for alert in alerts if alert.rule.name in names]
+    alerts = alert_queries(groups, inliner)
     work.mkdir(parents=True, exist_ok=True)
-    samples: tuple[Series, ...] = ()
     with Store(recording, tools, work, interruption or Interruption(), read_by(rules)) as store:
         stored = frozenset[str]()
         if engine == "blocks":
             stored = store_shared(groups, recorders, store, span)
         with closing(store.client()) as prometheus:
-            inlined = Inliner(Recorders(groups, span.start, stored))
-            if engine == "blocks":
-                queries = blocks_engine.alert_queries(groups, inlined)
-                fast = [query for query in queries if query.rule.name not in names]
-                samples = blocks_engine.evaluate(fast, prometheus, span)
-            faults = unreachable(alerts, inliner, prometheus, span)
+            loaded = Loaded(prometheus, metrics_file(recording), span, stored, tools.promtool, work)
+            answer = answers(groups, loaded, engine=engine)
             unknown = unexposed(alerts, prometheus)
+            inlined = Inliner(Recorders(groups, span.start, stored))
             drawn = statistics(alerts, inlined, prometheus, span, points)
-    if exact:
-        needed = needed_by(groups, {alert.place for alert in exact})
-        metrics = metrics_file(recording)
-        found = promtool_engine.evaluate(needed, metrics, span, tools.promtool, work)
-        samples += tuple(series for series in found if series.labels["alertname"] in names)
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
-        for alert in exact
+        for alert in alerts
         if alert.query is None and engine == "blocks"
     ]
-    return Timelines(samples, as_loaded(groups), (*notes, *unknown), faults, drawn)
+    return Timelines(answer.samples, as_loaded(groups), (*notes, *unknown), answer.faults, drawn)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recording that can be asked.
+
+    Attributes:
+        prometheus: On its samples.
+        metrics: The same samples in a file, for promtool.
+        span: When rules are evaluated.
+        stored: Recorded metrics whose samples Prometheus has as well.
+        promtool: Evaluates what cannot be asked of Prometheus.
+        work: New or empty folder for what promtool reads.
+    """
+
+    prometheus: Prometheus
+    metrics: Path
+    span: Span
+    stored: frozenset[str]
+    promtool: Tool
+    work: Path
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The samples of `ALERTS`, and why silence would prove nothing; both as in `Timelines`."""
+
+    samples: tuple[Series, ...]
+    faults: tuple[str, ...]
+
+
+def answers(
+    groups: Sequence[Group],
+    loaded: Loaded,
+    names: Collection[str] | None = None,
+    engine: EngineName = "blocks",
+) -> Answers:
+    """What the alerts of rule groups, or those of some names, would have done.
+
+    Raises:
+        EngineError: A rule cannot be evaluated, or not every evaluation took place.
+    """
+    span = loaded.span
+    queries = alert_queries(groups, Inliner(Recorders(groups, span.start, loaded.stored)), names)
+    # Alerts of one name stay together: promtool's answer does not tell them apart.
+    exact = {q.rule.name for q in queries if q.query is None or engine == "promtool"}
+    fast = [query for query in queries if query.rule.name not in exact]
+    found = blocks_engine.evaluate(fast, loaded.prometheus, span)
+    samples = tuple(series for timelines in found for series in timelines)
+    if exact:
+        samples += _exact(groups, {q.place for q in queries if q.rule.name in exact}, loaded)
+    held = {query.place for query, timelines in zip(fast, found, strict=True) if timelines}
+    # What is stored is what the rules say: only what was scraped says what they could have said.
+    scraped = Inliner(Recorders(groups, span.start))
+    quiet = [query for query in queries if query.place not in held]
+    return Answers(samples, unreachable(quiet, scraped, loaded.prometheus, span))
+
+
+def _exact(groups: Sequence[Group], places: set[int], loaded: Loaded) -> tuple[Series, ...]:
+    """The samples of alerts, given by their places in the order of evaluation, by promtool."""
+    needed = needed_by(groups, places)
+    rules = [rule for group in groups for rule in group.rules]
+    names = {rules[place].name for place in places}
+    found = promtool_engine.evaluate(
+        needed, loaded.metrics, loaded.span, loaded.promtool, loaded.work
+    )
+    return tuple(series for series in found if series.labels["alertname"] in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +19,9 @@ memory at a time."""
 _PARTS = 4
 """Queries that a rule's evaluations are divided into, or more: so that the processors finish
 together. Each query walks through all chunks of its series again, so more would cost."""
+
+_WHOLE = 200
+"""Evaluations that are not worth dividing: asking takes longer than they do."""
 
 _PARALLEL = 2
 """Queries at once: Prometheus evaluates each on one processor."""
@@ -69,24 +72,22 @@ def as_curves(rule: Inlined, prometheus: Prometheus, span: Span, points: int) ->
 
 def at_some_evaluations(
     rule: Inlined, prometheus: Prometheus, span: Span, points: int
-) -> list[Series]:
-    """The answers of one expression at a few of its evaluations.
+) -> Iterator[Series]:
+    """The answers of one expression at a few of its evaluations, the latest first.
 
-    They are asked for one by one: a range query would read all samples that lie between.
+    They are asked for one by one, when they are wanted: a range query would read all samples that
+    lie between.
 
     Raises:
         EngineError: Prometheus cannot evaluate it; names the rule.
     """
     instants = span.coarse(rule.group.interval, points)
-    return [
-        series
-        for number in range(len(instants))
-        for series in _ask(rule, instants[number : number + 1], prometheus.curves)
-    ]
+    for number in reversed(range(len(instants))):
+        yield from _ask(rule, instants[number : number + 1], prometheus.curves)
 
 
 def _parts(instants: range) -> list[range]:
-    size = min(-(-len(instants) // _PARTS), MAX_POINTS)
+    size = min(max(-(-len(instants) // _PARTS), _WHOLE), MAX_POINTS)
     return [instants[first : first + size] for first in range(0, len(instants), size)]
 
 

@@ -21,7 +21,7 @@ _ABSENCE = {"absent", "absent_over_time"}
 def unreachable(
     alerts: Sequence[AlertQuery], inliner: Inliner, prometheus: Prometheus, span: Span
 ) -> tuple[str, ...]:
-    """A sentence for each alert whose expression has no value at any time.
+    """A sentence for each of some alerts, which never held, whose expression has no value either.
 
     That is asked of the expression without its comparisons, so it says nothing about thresholds: a
     metric is missing, or no labels match. An alert on absence is silent for a good reason.
@@ -62,7 +62,7 @@ def _why_unreachable(
         return None
     try:
         asked = Inlined(alert.rule, alert.group, query)
-        if at_some_evaluations(asked, prometheus, span, _PROBES):
+        if any(True for _ in at_some_evaluations(asked, prometheus, span, _PROBES)):
             return None
         if as_curves(asked, prometheus, span, _POINTS):
             return None

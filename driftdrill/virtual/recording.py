@@ -121,6 +121,11 @@ def metrics_file(folder: Path) -> Path:
     return path
 
 
+def is_recording(folder: Path) -> bool:
+    """Whether a folder looks like a recording."""
+    return (folder / _ABOUT).exists()
+
+
 def read_recording(folder: Path) -> Recording:
     """What a folder holds a recording of; UsageError when it is none."""
     try:

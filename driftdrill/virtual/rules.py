@@ -30,6 +30,16 @@ _NAME = re.compile(r"[a-zA-Z_:][\w:]*", re.ASCII)
 _PLAIN_KEYS = {"name", "interval", "rules"}
 
 
+class _Texts(yaml.SafeLoader):
+    """Reads as Prometheus does, to which every scalar but null is text: `yes` is not True."""
+
+
+_Texts.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag == "tag:yaml.org,2002:null"]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 @dataclass(frozen=True)
 class GroupRule:
     """One rule of a group.
@@ -102,8 +112,10 @@ def _groups(path: Path, interval: float, promtool: Tool) -> Iterator[Group]:
         raise UsageError(f"{path}: not a valid rule file\n{(done.stdout + done.stderr).strip()}")
     text = path.read_text()
     documents = (yaml.safe_load(text) or {}).get("groups") or []
-    # As Prometheus reads a file, every label is text: `yes` is not True.
-    texts = (yaml.load(text, Loader=yaml.BaseLoader) or {}).get("groups") or []  # noqa: S506
+    texts = (yaml.load(text, Loader=_Texts) or {}).get("groups") or []  # noqa: S506  it is safe
+    if None in texts:  # which promtool finds valid
+        place = texts.index(None)
+        raise UsageError(f"{path}: groups[{place}]: expected a name and rules, got nothing")
     for document, group in zip(documents, texts, strict=True):
         rules = tuple(_rule(rule, interval) for rule in group.get("rules") or [])
         told = zip(document.get("rules") or [], rules, strict=True)

@@ -85,6 +85,46 @@ def test_every_drill_is_in_the_table_and_in_one_junit_file_and_the_worst_decides
     assert (tmp_path / "results" / "good" / "report.html").exists()
 
 
+def record(folder: Path, *names: str) -> None:
+    for name in names:
+        command = [sys.executable, "-m", "driftdrill", "record", f"{name}.yaml", f"kept/{name}"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def test_rules_that_changed_are_held_against_drills_that_are_kept(tmp_path):
+    write(tmp_path, "good")
+    write(tmp_path, "also-good")
+    (tmp_path / "kept" / "notes").mkdir(parents=True)
+    record(tmp_path, "good", "also-good")
+    for threshold, outcome in ((100, (0, 0)), (100_000, (1, 0))):
+        (tmp_path / "rules.yml").write_text(RULES.replace("100", str(threshold)))
+        command = ["suite", "--replay", "kept", "--rules", "rules.yml", "--out", str(threshold)]
+        done = subprocess.run(
+            [sys.executable, "-m", "driftdrill", *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == outcome[0], done.stdout + done.stderr
+        report = suites(tmp_path / str(threshold) / "junit.xml")
+        assert report == {"good": outcome, "also-good": outcome}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--replay", "nowhere"], "no recording below nowhere matches '*'; known: none"),
+        (["--replay", ".", "--live"], "--replay drives nothing"),
+    ],
+)
+def test_a_suite_without_recordings_says_so(tmp_path, arguments, message):
+    command = [sys.executable, "-m", "driftdrill", "suite", *arguments, "--out", "results"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_every_drill_of_the_catalogue_passes_virtually(tmp_path):
     command = [sys.executable, "-m", "driftdrill", "suite", "--virtual", "--out", "results"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

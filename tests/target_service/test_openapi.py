@@ -17,10 +17,16 @@ from target_service.training import train_named
 MODEL = train_named("credit", "1.0.0")
 APP = create_app(MODEL, ModelMetrics(MODEL, "app"), Tokens(b"key", MODEL.name, MODEL.version))
 API = schemathesis.openapi.from_asgi("/openapi.json", APP)
+LONG = settings.get_current_profile_name() == "long"
 
 
 @API.parametrize()
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=settings.default.max_examples if LONG else 30,
+    deadline=None,
+    derandomize=not LONG,
+    suppress_health_check=list(HealthCheck),
+)
 def test_answers_are_those_that_the_document_promises(case: schemathesis.Case) -> None:
     # Only this service can make a token, so a made-up one is refused however well it is shaped.
     forged = [positive_data_acceptance] if case.path == "/feedback" else None

@@ -139,7 +139,7 @@ def test_the_command_line_runs_records_and_replays(tmp_path):
     assert (verdict["mode"], verdict["outcome"]) == ("virtual", "pass")
     assert (tmp_path / "b/report.html").exists()
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [
-        "junit.xml", "report.html", "rules", "summary.md", "verdict.json",
+        "drill.json", "junit.xml", "report.html", "rules", "summary.md", "verdict.json",
     ]  # fmt: skip
 
 
