@@ -8,6 +8,7 @@ from pathlib import Path
 
 from driftdrill.rig import BUILD, PROJECT
 from driftdrill.rig.errors import RigError, UsageError
+from driftdrill.rig.locks import locked
 from driftdrill.rig.replicas import Service
 from scenarios.spec import Scenario
 from scenarios.worlds import is_own
@@ -45,15 +46,24 @@ def artifact(model: str, train: bool = True, build: str = USUAL) -> Path:
         )
     parent = FOLDER / build if BUILDS[build].lost_positives else FOLDER
     folder = parent / model
+    if _is_current(folder):
+        return folder
+    if not train:
+        raise RigError(f"no current {folder}; `driftdrill doctor --fix` trains it")
+    command = [sys.executable, "-m", "target_service", "train", model, "--out", str(parent)]
+    command += ["--drill-build", build] if parent != FOLDER else []
+    with locked(folder):
+        if _is_current(folder):  # somebody else trained it meanwhile
+            return folder
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RigError(f"model {model} could not be trained\n{done.stdout}{done.stderr}")
+    return folder
+
+
+def _is_current(folder: Path) -> bool:
+    """Whether an artifact is younger than all that it is made from."""
     made = max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
     service = PROJECT / "target_service"
     sources = [*service.glob("*.py"), *service.glob("data/*.npz")]
-    if made <= max(path.stat().st_mtime for path in sources):
-        if not train:
-            raise RigError(f"no current {folder}; `driftdrill doctor --fix` trains it")
-        command = [sys.executable, "-m", "target_service", "train", model, "--out", str(parent)]
-        command += ["--drill-build", build] if parent != FOLDER else []
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RigError(f"model {model} could not be trained\n{done.stdout}{done.stderr}")
-    return folder
+    return made > max(path.stat().st_mtime for path in sources)

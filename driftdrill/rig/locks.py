@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Be the only process that makes a folder, while the `with` block lasts; others wait."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> None:
@@ -14,9 +24,7 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> None:
     Any number of processes may ask at a time: one builds, the others wait. The folder is moved to
     its place when it is complete, so a half-made one is never seen.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         if folder.exists():
             return
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as scratch:
