@@ -9,7 +9,7 @@ hour ends, what was counted until then is weighed, and other weights follow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from target_service.contract import (
     SCORE,
     Floats,
 )
+from target_service.counts import Counts, RangedCounts
 from target_service.evidence import CLIP, Bank
 from target_service.model import Reference
 
@@ -61,8 +62,8 @@ def bank_counters(model: Reference) -> tuple[BankCounters, ...]:
     )
 
 
-Buckets = Callable[[tuple[str, ...]], Sequence[int]]
-"""A histogram's counts by its key."""
+Histograms = Mapping[tuple[str, ...], Counts | RangedCounts]
+"""What was counted in each, by its key in `ModelMetrics.positions`."""
 
 
 class EvidenceCounts:
@@ -79,16 +80,16 @@ class EvidenceCounts:
         self._nats = [np.zeros(len(one.alternatives)) for one in self._counters]
         self._weighed = [np.zeros(one.weights.shape[1]) for one in self._counters]
 
-    def weigh(self, buckets: Buckets) -> None:
+    def weigh(self, histograms: Histograms) -> None:
         """Weigh what was counted since the last time."""
         for one, nats, weighed in zip(self._counters, self._nats, self._weighed, strict=True):
-            counted = np.concatenate([buckets(key) for key in one.keys])
+            counted = np.array([n for key in one.keys for n in histograms[key].buckets])
             nats += one.weights @ (counted - weighed)
             weighed[:] = counted
 
-    def turn(self, model: Reference, buckets: Buckets) -> None:
+    def turn(self, model: Reference, histograms: Histograms) -> None:
         """Weigh what was counted until now, and what comes by another hour's reference."""
-        self.weigh(buckets)
+        self.weigh(histograms)
         self._counters = bank_counters(model)
 
     def state(self) -> Mapping[tuple[str, ...], Floats]:
@@ -97,9 +98,9 @@ class EvidenceCounts:
             evidence_key(one): nats for one, nats in zip(self._counters, self._nats, strict=True)
         }
 
-    def restore(self, nats: Iterator[float], buckets: Buckets) -> None:
-        """Go on from what `state` said, in its order, when those buckets were counted."""
-        self.weigh(buckets)
+    def restore(self, nats: Iterator[float], histograms: Histograms) -> None:
+        """Go on from what `state` said, in its order, when those histograms were counted."""
+        self.weigh(histograms)
         for own in self._nats:
             own[:] = [next(nats) for _ in own]
 

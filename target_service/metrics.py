@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -30,14 +29,13 @@ from target_service.contract import (
     Floats,
 )
 from target_service.counts import Counts, RangedCounts
-from target_service.evidence_counters import Buckets, EvidenceCounts
 from target_service.exemplars import Exemplars
 from target_service.families import add_histogram, counter_family
+from target_service.hourly import CurrentReference
 from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
 from target_service.model import Distribution, Reference
-from target_service.reference import category_names, reference_metrics
+from target_service.reference import category_names
 from target_service.scores import ScoreCounts
-from target_service.seasons import at_slot
 
 ROWS_ONE_BY_ONE = 16
 """Up to this many rows, plain Python counts faster than numpy's calls per column cost."""
@@ -72,10 +70,7 @@ class ModelMetrics(HttpMetrics):
         self._calibration = CalibrationCounts(model)
         self._feedback = {"accepted": 0, "duplicate": 0}
         self.seasonal = model.season is not None
-        self._slot = 0
-        hour = at_slot(model, self._slot)
-        self._reference = reference_metrics(hour)
-        self._evidence = EvidenceCounts(hour)
+        self._reference = CurrentReference(model)
         super().__init__(app_name, registry, KNOWN_RESPONSES)
 
     def observe(self, x: Floats, scores: Floats, at: float | None = None) -> None:
@@ -87,8 +82,7 @@ class ModelMetrics(HttpMetrics):
             at: Unix time at which they were asked for; the machine's, unless said otherwise.
         """
         with self._lock:
-            if self._model.season is not None:
-                self._turn(self._model.season.slot_at(time.time() if at is None else at))
+            self._reference.turn_at(at, self._histograms)
             if len(scores) > ROWS_ONE_BY_ONE:
                 self._scores.add_many(scores, self._model.schema.segment_numbers(x))
                 for counts, column in zip(self._features, np.ascontiguousarray(x.T), strict=True):
@@ -103,18 +97,7 @@ class ModelMetrics(HttpMetrics):
     def turn(self, slot: int) -> None:
         """Hold what comes against the reference of a slot of the model's season."""
         with self._lock:
-            self._turn(slot)
-
-    def _turn(self, slot: int) -> None:
-        if slot != self._slot:
-            hour = at_slot(self._model, slot)
-            self._evidence.turn(hour, self._buckets())
-            self._reference = reference_metrics(hour)
-            self._slot = slot
-
-    def _buckets(self) -> Buckets:
-        histograms = self._histograms()
-        return lambda key: histograms[key].buckets
+            self._reference.turn(slot, self._histograms)
 
     def observe_rows(
         self,
@@ -176,7 +159,7 @@ class ModelMetrics(HttpMetrics):
             sizes |= {key: len(counts) for key, counts in self._calibrations().items()}
             sizes |= {("feedback", result): 1 for result in self._feedback}
             sizes |= {("request", m, e, str(status)): 1 for m, e, status in self._requests}
-            sizes |= {key: len(nats) for key, nats in self._evidence.state().items()}
+            sizes |= {key: len(nats) for key, nats in self._reference.evidence.state().items()}
         starts = [0, *accumulate(sizes.values())]
         return {key: range(*ends) for key, ends in zip(sizes, pairwise(starts), strict=True)}
 
@@ -198,8 +181,8 @@ class ModelMetrics(HttpMetrics):
             groups = np.concatenate(list(self._calibrations().values()))
             single = (*self._feedback.values(), *self._requests.values())
             sums = (self._scores.squares, *(c.outside for c in self._ranged().values()))
-            self._evidence.weigh(self._buckets())
-            evidence = np.concatenate(list(self._evidence.state().values()))
+            self._reference.evidence.weigh(self._histograms())
+            evidence = np.concatenate(list(self._reference.evidence.state().values()))
             return np.array((*counted, *sums, *groups, *single, *evidence), dtype=np.float64)
 
     def restore(self, state: Floats) -> None:
@@ -222,7 +205,7 @@ class ModelMetrics(HttpMetrics):
                 self._feedback[result] = int(next(numbers))
             for request in self._requests:
                 self._requests[request] = int(next(numbers))
-            self._evidence.restore(numbers, self._buckets())
+            self._reference.evidence.restore(numbers, self._histograms())
 
     def _ranged(self) -> dict[str, RangedCounts]:
         named = zip(self._model.schema.names, self._features, strict=True)
@@ -250,14 +233,15 @@ class ModelMetrics(HttpMetrics):
     def collect(self) -> Iterable[Metric]:
         """One consistent state of all series."""
         with self._lock:
-            self._evidence.weigh(self._buckets())
+            evidence = self._reference.evidence
+            evidence.weigh(self._histograms())
             return [
                 *self._http(),
                 *self._predictions(),
                 *self._inputs(),
                 *self._labels(),
-                *self._evidence.metrics(),
-                *self._reference,
+                *evidence.metrics(),
+                *self._reference.gauges,
             ]
 
     @property
