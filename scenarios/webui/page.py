@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, jsonify, make_response, request, send_from_directory
 from locust.env import Environment
+from locust.runners import STATE_CLEANUP, STATE_STOPPING
 
 from scenarios.board import Board
 from scenarios.spec import find
@@ -135,7 +136,9 @@ def _foreign() -> str | None:
 def _start_problem(
     environment: Environment, own_host: str, names: list[str], speeds: tuple[float, float]
 ) -> str | None:
-    if environment.runner and environment.runner.shape_greenlet:
+    runner = environment.runner
+    # One that is stopping would end the next drill with the one before.
+    if runner and (runner.shape_greenlet or runner.state in (STATE_CLEANUP, STATE_STOPPING)):
         return "a drill is under way: stop it first"
     form = request.form
     name = form.get("scenario", "")

@@ -339,23 +339,16 @@ def test_another_drill_starts_without_a_restart_and_has_its_own_verdict(page, up
     assert "IncomeLow" in live(page).locator(".reasons").inner_text(), up.said
 
 
-def test_a_third_one_can_be_stopped_and_a_fourth_started_at_once(page, up):
+def test_a_third_one_can_be_stopped(page, up):
     begin_another(page, "steady")
     banner = live(page).locator(".banner")
     banner.get_by_text("Running").wait_for(timeout=LIMIT_S * 1000)
     assert start(up).json()["message"] == "a drill is under way: stop it first"
     page.get_by_role("button", name="Stop").click()
-    deadline = time.monotonic() + LIMIT_S
-    while not start(up, seed="7").is_success:
-        assert time.monotonic() < deadline, up.said
-    live(page).locator("dd", has_text=re.compile("^7$")).wait_for(timeout=LIMIT_S * 1000)
-    banner.get_by_text("Running").wait_for(timeout=LIMIT_S * 1000)
-    httpx.post(f"{up.url('Locust')}/stop", trust_env=False)
     banner.get_by_text("INCONCLUSIVE").wait_for(timeout=LIMIT_S * 1000)
     reasons = live(page).locator(".reasons").inner_text()
     assert "somebody stopped it" in reasons
-    assert len(list(up.results.iterdir())) == 4
-    assert up.said.count("INCONCLUSIVE  steady") == 2
+    assert len(list(up.results.iterdir())) == 3
 
 
 def begin_another(page: Page, scenario: str) -> None:
