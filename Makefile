@@ -18,7 +18,7 @@ test: setup $(BIN)/.installed-dev  ## Run every check and every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -m "not live" --numprocesses auto --dist worksteal
+	$(BIN)/pytest -m "not live and not long" --numprocesses auto --dist worksteal
 	$(BIN)/pytest -m live --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 up: setup  ## Start everything and choose a drill in Locust's web page

@@ -83,6 +83,7 @@ class Master:
     def close(self) -> None:
         """Look no longer for who comes and goes."""
         self._keeper.kill()
+        del self._runner.custom_messages[_STATUS]  # the next drill's master is another
 
 
 class Worker:
@@ -117,7 +118,9 @@ class Worker:
     def close(self) -> None:
         """Report for the last time."""
         self._reporter.kill()
-        _report(_runner(self._environment), self._traffic.status())
+        runner = _runner(self._environment)
+        runner.custom_messages.pop(_TURNS, None)  # there is none where it ended before it began
+        _report(runner, self._traffic.status())
 
 
 def refuse(environment: Environment, orders: Orders, why: str) -> None:

@@ -17,7 +17,7 @@ from driftdrill.virtual.blocks_engine import alert_queries
 from driftdrill.virtual.engine import Loaded, answers
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.recorders import Recorders
-from driftdrill.virtual.recording import metrics_file, read_recording, recorded_scenario
+from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.rules import Group, words
 from driftdrill.virtual.stages import store_shared
 from driftdrill.virtual.store import Store
@@ -44,8 +44,7 @@ def opened(recording: Path, groups: Sequence[Group], tools: Tools, work: Path) -
     with Store(recording, tools, work / "store", Interruption()) as store:
         stored = store_shared(groups, recorders, store, span)
         with closing(store.client()) as prometheus:
-            metrics = metrics_file(recording)
-            loaded = Loaded(prometheus, metrics, span, stored, tools.promtool, work)
+            loaded = Loaded(prometheus, recording, span, stored, tools.promtool, work)
             yield Trial(recording, groups, loaded)
 
 

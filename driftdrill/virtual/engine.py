@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ from driftdrill.rig.tools import Tool, Tools
 from driftdrill.virtual import blocks_engine, promtool_engine
 from driftdrill.virtual.blocks_engine import alert_queries
 from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.reach import unexposed, unreachable
+from driftdrill.virtual.reach import collisions, unexposed, unreachable
 from driftdrill.virtual.recorders import Recorders
-from driftdrill.virtual.recording import metrics_file, read_recording
+from driftdrill.virtual.recording import read_recording
 from driftdrill.virtual.rules import Group, as_loaded, load_groups, needed_by
 from driftdrill.virtual.selectors import read_by
 from driftdrill.virtual.stages import store_shared
@@ -65,17 +66,21 @@ def evaluate(
         if engine == "blocks":
             stored = store_shared(groups, recorders, store, span)
         with closing(store.client()) as prometheus:
-            loaded = Loaded(prometheus, metrics_file(recording), span, stored, tools.promtool, work)
-            answer = answers(groups, loaded, engine=engine)
-            unknown = unexposed(alerts, prometheus)
+            loaded = Loaded(prometheus, recording, span, stored, tools.promtool, work)
             inlined = Inliner(Recorders(groups, span.start, stored))
-            drawn = statistics(alerts, inlined, prometheus, span, points)
+            with ThreadPoolExecutor(1) as aside:
+                drawing = aside.submit(statistics, alerts, inlined, prometheus, span, points)
+                answer = answers(groups, loaded, engine=engine)
+                collided = collisions(recorders, inliner, prometheus, span)
+                unknown = unexposed(alerts, prometheus)
+            drawn = drawing.result()
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
         for alert in alerts
         if alert.query is None and engine == "blocks"
     ]
-    return Timelines(answer.samples, as_loaded(groups), (*notes, *unknown), answer.faults, drawn)
+    faults = (*answer.faults, *collided)
+    return Timelines(answer.samples, as_loaded(groups), (*notes, *unknown), faults, drawn)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Loaded:
 
     Attributes:
         prometheus: On its samples.
-        metrics: The same samples in a file, for promtool.
+        recording: The same samples, for promtool.
         span: When rules are evaluated.
         stored: Recorded metrics whose samples Prometheus has as well.
         promtool: Evaluates what cannot be asked of Prometheus.
@@ -92,7 +97,7 @@ class Loaded:
     """
 
     prometheus: Prometheus
-    metrics: Path
+    recording: Path
     span: Span
     stored: frozenset[str]
     promtool: Tool
@@ -140,6 +145,6 @@ def _exact(groups: Sequence[Group], places: set[int], loaded: Loaded) -> tuple[S
     rules = [rule for group in groups for rule in group.rules]
     names = {rules[place].name for place in places}
     found = promtool_engine.evaluate(
-        needed, loaded.metrics, loaded.span, loaded.promtool, loaded.work
+        needed, loaded.recording, loaded.span, loaded.promtool, loaded.work
     )
     return tuple(series for series in found if series.labels["alertname"] in names)

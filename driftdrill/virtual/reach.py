@@ -1,15 +1,16 @@
-"""Alerts that no traffic could make fire: their silence proves nothing."""
+"""Rules that prove nothing: no traffic could make them fire, or which one counts is undefined."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from driftdrill.promapi import Prometheus
 from driftdrill.virtual.blocks_engine import AlertQuery
 from driftdrill.virtual.inline import NOTHING, Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
 from driftdrill.virtual.queries import Inlined, as_curves, at_some_evaluations
-from driftdrill.virtual.recorders import CannotInlineError
+from driftdrill.virtual.recorders import CannotInlineError, Recorder, Recorders
 from driftdrill.virtual.rules import words
 from driftdrill.virtual.timelines import EngineError, Span
 from target_service.contract import METRICS
@@ -32,6 +33,38 @@ def unreachable(
         for alert, reason in zip(alerts, found, strict=True)
         if reason is not None
     )
+
+
+def collisions(
+    recorders: Recorders, inliner: Inliner, prometheus: Prometheus, span: Span
+) -> tuple[str, ...]:
+    """A sentence for each two rules that record the same series at the same time.
+
+    Prometheus keeps one of the values, and warns in its log alone.
+    """
+    pairs = (
+        pair
+        for name in sorted(recorders.names)
+        for pair in combinations(recorders.of(name), 2)
+        if pair[0].rule.labels == pair[1].rule.labels
+    )
+    return tuple(
+        f"rule {later.rule.name} of {later.group.file} records what another rule of that name"
+        " does, too: which value counts is undefined"
+        for earlier, later in pairs
+        if _collide(earlier, later, inliner, prometheus, span)
+    )
+
+
+def _collide(
+    earlier: Recorder, later: Recorder, inliner: Inliner, prometheus: Prometheus, span: Span
+) -> bool:
+    try:
+        query = f"({inliner.recorded(earlier)}) and ({inliner.recorded(later)})"
+    except CannotInlineError:
+        return False
+    asked = Inlined(later.rule, later.group, query)
+    return any(True for _ in at_some_evaluations(asked, prometheus, span, _PROBES))
 
 
 def unexposed(alerts: Sequence[AlertQuery], prometheus: Prometheus) -> tuple[str, ...]:

@@ -100,6 +100,10 @@ def write_openmetrics(path: Path, families: Iterable[Family]) -> None:
 
 def _lines(series: str, times: Floats, values: Floats) -> str:
     stamps = [f" {time:.15g}\n" for time in times.tolist()]
+    return "".join(f"{series} {v}{stamp}" for v, stamp in zip(numbers(values), stamps, strict=True))
+
+
+def numbers(values: Floats) -> list[str]:
+    """(n,) values as text, none of them a stale mark; whole ones without a point."""
     whole = (values == values.round()).all() and (abs(values) < 2**53).all()
-    numbers = map(str, values.astype(np.int64).tolist()) if whole else map(repr, values.tolist())
-    return "".join(f"{series} {v}{stamp}" for v, stamp in zip(numbers, stamps, strict=True))
+    return list(map(repr, values.astype(np.int64).tolist() if whole else values.tolist()))

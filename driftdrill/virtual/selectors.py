@@ -13,7 +13,7 @@ import yaml
 
 from driftdrill.rig.errors import UsageError
 from driftdrill.virtual.gotext import NAME
-from driftdrill.virtual.rules import ALERTS, words
+from driftdrill.virtual.rules import ALERTS, groups_in, words
 
 Wanted = Callable[[str, Mapping[str, str]], bool]
 """(metric name, labels) -> whether to record the series."""
@@ -55,8 +55,8 @@ class _Rule:
 
 def _rules(path: Path) -> Iterator[_Rule]:
     try:
-        for group in (yaml.safe_load(path.read_text()) or {}).get("groups") or []:
-            for rule in group["rules"]:
+        for group in groups_in(path.read_text()):
+            for rule in group.get("rules") or ():
                 alert = rule.get("alert")
                 yield _Rule(alert or rule["record"], bool(alert), str(rule["expr"]))
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:

@@ -7,13 +7,14 @@ gets a stale mark, so what is stored reads in every way as what Prometheus would
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
-from driftdrill.promapi import Prometheus
+from driftdrill.promapi import Prometheus, SeriesArrays
 from driftdrill.virtual.gotext import NAME
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
@@ -36,13 +37,29 @@ MAX_SERIES = 500
 _SAMPLE_COST = 4
 """What a sample costs that passes through us, in selected series per evaluation."""
 
-_PROBES = 4
+_PROBES = 2
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """A metric that is stored.
+
+    Attributes:
+        rules: What records it, inlined but for the metrics that are stored before it.
+        series: How many it has.
+        stage: 0 when it reads no stored metric, else one more than those that it reads.
+    """
+
+    name: str
+    rules: Sequence[Inlined]
+    series: float
+    stage: int
 
 
 def store_shared(
     groups: Sequence[Group], inlined: Recorders, store: Store, span: Span
 ) -> frozenset[str]:
-    """Evaluate and store what pays.
+    """Evaluate and store what pays, stage by stage.
 
     Args:
         groups: In the order of evaluation.
@@ -56,51 +73,84 @@ def store_shared(
     Raises:
         EngineError: A rule cannot be evaluated.
     """
-    stored, found = frozenset[str](), frozenset[str]()
-    shared = [name for name in inlined.names if inlined.reads[name] > 1]
-    for name in sorted(shared, key=lambda name: inlined.of(name)[-1].place):
-        inliner = Inliner(Recorders(groups, span.start, stored))
+    with closing(store.client()) as prometheus:
+        shared = _worth_storing(groups, inlined, _Sizes(prometheus, span), span.start)
+    for stage in sorted({one.stage for one in shared.values()}):
+        with closing(store.client()) as prometheus:
+            store.add(_samples([s for s in shared.values() if s.stage == stage], prometheus, span))
+        store.catch_up()
+    return frozenset(one.name for one in shared.values())
+
+
+class _Sizes:
+    """How many series expressions have."""
+
+    def __init__(self, prometheus: Prometheus, span: Span) -> None:
+        self._prometheus, self._span = prometheus, span
+        self._known: dict[str, float] = {}
+
+    def of(self, query: str, rule: Inlined) -> float:
+        """The most that were found at a few of a rule's evaluations."""
+        if query not in self._known:
+            asked = replace(rule, query=f"count({query})")
+            answer = at_some_evaluations(asked, self._prometheus, self._span, _PROBES)
+            counts = (value for series in answer for _, value in series.samples)
+            self._known[query] = max(counts, default=0.0)
+        return self._known[query]
+
+
+def _worth_storing(
+    groups: Sequence[Group], inlined: Recorders, sizes: _Sizes, start: int
+) -> Mapping[str, _Shared]:
+    """The metrics to store by the name that they are stored under, none before those it reads.
+
+    A metric is worth it when its samples cost less than evaluating it again for every other reader.
+    """
+    found: dict[str, _Shared] = {}
+    fully = Inliner(Recorders(groups, start))
+    names = [name for name in inlined.names if inlined.reads[name] > 1]
+    for name in sorted(names, key=lambda name: inlined.of(name)[-1].place):
+        before = frozenset(one.name for one in found.values())
+        inliner = Inliner(Recorders(groups, start, before))
         try:
             rules = [_inlined(recorder, inliner) for recorder in inlined.of(name)]
+            alone = [_inlined(recorder, fully) for recorder in inlined.of(name)]
         except CannotInlineError:
             continue
-        if any(STORED + other in rule.query for rule in rules for other in stored - found):
-            store.catch_up()
-            found = stored
-        with closing(store.client()) as prometheus:
-            if all(_pays(rule, inlined.reads[name], prometheus, span) for rule in rules):
-                store.add(_samples(rules, prometheus, span))
-                stored |= {name}
-    if stored != found:
-        store.catch_up()
-    return stored
+        stored, selected = list[_Shared](), 0.0
+        for rule, selector in ((r, s) for r in rules for s in scraped_selectors(r.query)):
+            one = found.get(selector.partition("{")[0])
+            selected += one.series if one else sizes.of(selector, rule)
+            stored += [one] if one else []
+        series = sum(sizes.of(rule.query, rule) for rule in alone)
+        if series <= MAX_SERIES and (inlined.reads[name] - 1) * selected > _SAMPLE_COST * series:
+            stage = max((one.stage + 1 for one in stored), default=0)
+            found[STORED + name] = _Shared(name, rules, series, stage)
+    return found
 
 
 def _inlined(recorder: Recorder, inliner: Inliner) -> Inlined:
     return Inlined(recorder.rule, recorder.group, inliner.recorded(recorder))
 
 
-def _pays(rule: Inlined, reads: int, prometheus: Prometheus, span: Span) -> bool:
-    """Whether its samples cost less than evaluating it again for every other reader."""
-    found = _count(rule.query, rule, prometheus, span)
-    selected = sum(
-        _count(selector, rule, prometheus, span) for selector in scraped_selectors(rule.query)
-    )
-    return found <= MAX_SERIES and (reads - 1) * selected > _SAMPLE_COST * found
-
-
-def _count(query: str, rule: Inlined, prometheus: Prometheus, span: Span) -> float:
-    answer = at_some_evaluations(replace(rule, query=f"count({query})"), prometheus, span, _PROBES)
-    return max((value for series in answer for _, value in series.samples), default=0.0)
-
-
 def _samples(
-    rules: Sequence[Inlined], prometheus: Prometheus, span: Span
+    metrics: Sequence[_Shared], prometheus: Prometheus, span: Span
 ) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
-    """What rules of one name record, with stale marks; where they collide the first one counts."""
-    instants = span.instants(rules[0].group.interval)
+    """What some metrics' rules record, with stale marks."""
+    rules = [rule for metric in metrics for rule in metric.rules]
+    answers = iter(at_every_evaluation(rules, prometheus, span))
+    for metric in metrics:
+        own = list(islice(answers, len(metric.rules)))
+        instants = span.instants(metric.rules[0].group.interval)
+        yield from _recorded(STORED + metric.name, own, instants)
+
+
+def _recorded(
+    name: str, answers: Sequence[Sequence[SeriesArrays]], instants: range
+) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
+    """What rules of one name record; where they collide the first one counts."""
     found: dict[frozenset[tuple[str, str]], Floats] = {}
-    for answer in reversed(at_every_evaluation(rules, prometheus, span)):
+    for answer in reversed(answers):
         for labels, times, values in answer:
             series = frozenset(labels.items())
             samples = found.setdefault(series, np.full(len(instants), STALE))
@@ -111,4 +161,4 @@ def _samples(
         there = samples.view(np.uint64) != STALE.view(np.uint64)
         # The first instant without a sample after one with it carries the mark.
         kept = there | np.concatenate([[False], there[:-1]])
-        yield {NAME: STORED + rules[0].rule.name, **dict(series)}, grid[kept], samples[kept]
+        yield {NAME: name, **dict(series)}, grid[kept], samples[kept]

@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -106,15 +109,70 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., Drill]]:
-    """Start a drill; each gets a folder of its own."""
+Start = Callable[..., Drill]
+"""Starts a drill with these arguments, in a folder of its own."""
+
+
+@contextmanager
+def _starting(folder: Path) -> Iterator[Start]:
     drills: list[Drill] = []
+    numbers = count()  # threads may start drills at the same time
 
     def start(*arguments: str, env: Mapping[str, str] | None = None) -> Drill:
-        drills.append(Drill(tmp_path / f"drill-{len(drills)}", *arguments, env=env))
-        return drills[-1]
+        drill = Drill(folder / f"drill-{next(numbers)}", *arguments, env=env)
+        drills.append(drill)
+        return drill
 
     yield start
     for drill in drills:
         drill.stop()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Start]:
+    """Start a drill; each gets a folder of its own."""
+    with _starting(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def run_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """The same for drills that several tests look at."""
+    with _starting(tmp_path_factory.mktemp("drills")) as start:
+        yield start
+
+
+Ended = tuple[Drill, int, dict[str, Any]]
+"""A drill that has ended, its exit code and its verdict."""
+
+AtOnce = Callable[[Callable[[str], Ended], Iterable[str]], dict[str, Ended]]
+
+
+@pytest.fixture(scope="session")
+def at_once() -> AtOnce:
+    """Have something happen to drills at the same time, one for each case; what became of each."""
+
+    def suffer_all(suffer: Callable[[str], Ended], cases: Iterable[str]) -> dict[str, Ended]:
+        named = list(cases)
+        with ThreadPoolExecutor(len(named)) as pool:
+            return dict(zip(named, pool.map(suffer, named), strict=True))
+
+    return suffer_all
+
+
+CALM = """\
+name: calm
+summary: Nothing happens for a while.
+model: credit
+traffic: {rate: 3}
+phases:
+  - {name: calm, duration: 14m}
+"""
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A scenario file in which nothing happens, for 14 minutes."""
+    path = tmp_path_factory.mktemp("scenarios") / "calm.yaml"
+    path.write_text(CALM)
+    return str(path)

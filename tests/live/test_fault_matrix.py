@@ -24,14 +24,6 @@ from driftdrill.rig.tools import find_tools
 pytestmark = pytest.mark.live
 
 SPEED = "60"
-STEADY = """\
-name: calm
-summary: Nothing happens for a while.
-model: credit
-traffic: {rate: 3}
-phases:
-  - {name: calm, duration: 14m}
-"""
 DRIFTING = """\
 name: drifting
 summary: Incomes fall by two standard deviations.
@@ -48,13 +40,6 @@ expect:
 """
 PROMETHEUS, ALERTMANAGER = "--storage.tsdb.path", "--cluster.listen-address"
 SERVICE, LOCUST = "target_service", "locustfile.py"
-
-
-@pytest.fixture
-def calm(tmp_path):
-    path = tmp_path / "calm.yaml"
-    path.write_text(STEADY)
-    return str(path)
 
 
 @pytest.fixture
@@ -92,26 +77,34 @@ def kill_server(drill, tool: str) -> None:
 # --- Servers that stand still ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("word", "named"),
-    [
-        (PROMETHEUS, "not evaluated"),
-        (ALERTMANAGER, "Alertmanager did not answer"),
-        (SERVICE, "was not scraped"),
-        (LOCUST, "late"),
-    ],
-)
-def test_a_server_that_stands_still_for_ten_seconds_is_noticed(run, calm, word, named):
-    drill = run(calm, "--speed", SPEED)
-    drill.wait_until_running()
-    frozen = drill.process(word)
-    os.kill(frozen, signal.SIGSTOP)
-    time.sleep(5 if word == LOCUST else 10)
-    if psutil.pid_exists(frozen):
-        os.kill(frozen, signal.SIGCONT)
-    code, verdict = drill.finish()
+FROZEN = {
+    PROMETHEUS: "not evaluated",
+    ALERTMANAGER: "Alertmanager did not answer",
+    SERVICE: "was not scraped",
+    LOCUST: "late",
+}
+
+
+@pytest.fixture(scope="module")
+def frozen(run_shared, at_once, calm):
+    def freeze(word):
+        drill = run_shared(calm, "--speed", SPEED)
+        drill.wait_until_running()
+        process = drill.process(word)
+        os.kill(process, signal.SIGSTOP)
+        time.sleep(5 if word == LOCUST else 10)
+        if psutil.pid_exists(process):
+            os.kill(process, signal.SIGCONT)
+        return (drill, *drill.finish())
+
+    return at_once(freeze, FROZEN)
+
+
+@pytest.mark.parametrize("word", FROZEN)
+def test_a_server_that_stands_still_for_ten_seconds_is_noticed(frozen, word):
+    drill, code, verdict = frozen[word]
     assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
-    assert any(named in reason for reason in verdict["reasons"]), verdict["reasons"]
+    assert any(FROZEN[word] in reason for reason in verdict["reasons"]), verdict["reasons"]
     assert (drill.out / "report.html").exists()
 
 
@@ -245,10 +238,10 @@ def test_a_folder_with_leftovers_is_refused(run, calm, tmp_path):
     assert (tmp_path / "drill-0" / "verdict.json").read_text() == "{}"
 
 
-def test_a_truncated_scenario_is_refused(run, calm):
-    text = Path(calm).read_text()
-    Path(calm).write_text(text[: text.index("duration") + 4])
-    drill = run(calm, "--speed", SPEED)
+def test_a_truncated_scenario_is_refused(run, calm, tmp_path):
+    text, cut = Path(calm).read_text(), tmp_path / "cut.yaml"
+    cut.write_text(text[: text.index("duration") + 4])
+    drill = run(str(cut), "--speed", SPEED)
     code = drill.ended()
     assert code == 2
-    assert "calm.yaml" in drill.said
+    assert "cut.yaml" in drill.said

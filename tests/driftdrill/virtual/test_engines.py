@@ -64,13 +64,27 @@ TO_PROMTOOL = {"AbsentRecorded", "ByPattern", "Template", "Future", "ReadBefore"
 BROKEN = {
     "a syntax error": "{alert: Broken, expr: 'up == '}",
     "a negative duration": "{alert: Broken, expr: up == 0, for: -5m}",
+    "a negative range": "{alert: Broken, expr: 'rate(up[-5m]) > 0'}",
     "an unknown function": "{alert: Broken, expr: frobnicate(up)}",
+    "a vector where a range belongs": "{alert: Broken, expr: rate(up) > 0}",
+    "a scalar where a vector belongs": "{alert: Broken, expr: sum(1)}",
+    "a label that is no text": "{alert: Broken, expr: up == 0, labels: {severity: [page, ticket]}}",
+    "a label that has no such name": "{alert: Broken, expr: up == 0, labels: {a-b: c}}",
+    "an unknown key": "{alert: Broken, expr: up == 0, fro: 5m}",
+    "no expression": "{alert: Broken}",
+}
+
+FAILING = {
+    "many on one side": "up == on (job) twice",
+    "many on both sides": "twice == on (job) group_left () twice",
+    "text": "'\"down\"'",
 }
 
 UNREACHABLE = {
     "an unknown metric": ("model_scroe_count > 5", "model_scroe_count{}"),
     "a label value that no series has": ('up{job="nobody"} == 0', 'up{job="nobody"}'),
     "labels that never match": ("up == on (job, le) model_score_bucket", "labels in common"),
+    "a misspelt label value behind a rule": ("missing:up == 0", 'up{job="nobody"}'),
     "a label value that no rule records": ('ok:up{window="1y"} == 0', "no rule records"),
 }
 
@@ -131,13 +145,19 @@ def fired(timelines: Timelines) -> set[str]:
 
 
 SHORT_S = 6 * 3600
-"""promtool takes ten seconds of processor per virtual day; drills of days are left to the suite."""
+"""promtool takes ten seconds of processor per virtual day: drills of days are for `-m long`."""
 
 
 @pytest.mark.parametrize(
-    "name", [drill.name for drill in catalogue() if drill.schedule.duration <= SHORT_S]
+    "name",
+    [
+        pytest.param(
+            drill.name, marks=[pytest.mark.long] if drill.schedule.duration > SHORT_S else []
+        )
+        for drill in catalogue()
+    ],
 )
-def test_both_engines_tell_the_same_of_every_short_drill_of_the_catalogue(name, tmp_path, tools):
+def test_both_engines_tell_the_same_of_every_drill_of_the_catalogue(name, tmp_path, tools):
     recording = recorded(name, tmp_path / "recording", tools)
     fast, exact = both(recording, SHIPPED, tools, tmp_path)
     assert states(fast) == states(exact)
@@ -249,10 +269,43 @@ def test_a_file_that_is_not_valid_is_refused_by_its_name(line, engine, small, tm
 
 
 @pytest.mark.parametrize("engine", ["blocks", "promtool"])
-def test_a_rule_that_fails_is_named(engine, small, tmp_path, tools):
-    line = "{alert: TwoSides, expr: up == on (job) twice}"
+@pytest.mark.parametrize("expr", FAILING.values(), ids=FAILING)
+def test_a_rule_that_fails_is_named(expr, engine, small, tmp_path, tools):
+    file = rules(tmp_path, f"{{alert: TwoSides, expr: {expr}}}")
     with pytest.raises(EngineError, match=r"rule TwoSides of .*rules\.yml cannot be evaluated"):
-        evaluate(small, rules(tmp_path, line), tools, tmp_path / "work", engine)
+        evaluate(small, file, tools, tmp_path / "work", engine)
+
+
+@pytest.mark.parametrize(
+    "other", ["up", "2 * up", "sum by (job, instance) (up)"], ids=["same", "twice", "sum"]
+)
+def test_what_two_rules_record_at_once_is_a_fault(other, small, tmp_path, tools):
+    file = rules(
+        tmp_path,
+        "{record: 'my:up', expr: up}",
+        f"{{record: 'my:up', expr: '{other}'}}",
+        "{alert: Down, expr: 'my:up == 0'}",
+    )
+    (fault,) = evaluate(small, file, tools, tmp_path / "work").faults
+    assert fault.startswith("rule my:up of ")
+    assert "which value counts is undefined" in fault
+
+
+def test_rules_that_share_a_name_and_no_series_are_no_fault(small, tmp_path, tools):
+    file = rules(
+        tmp_path,
+        "{record: 'my:up', expr: up}",
+        "{record: 'my:up', expr: up, labels: {window: 5m}}",
+        "{record: 'my:up', expr: twice}",
+        "{alert: Down, expr: 'my:up == 0'}",
+    )
+    assert evaluate(small, file, tools, tmp_path / "work").faults == ()
+
+
+@pytest.mark.parametrize("text", ["", "groups: []", "groups: [{name: g}]"])
+def test_a_file_without_rules_has_none(text, small, tmp_path, tools):
+    file = rule_file(tmp_path / "rules.yml", text)
+    assert evaluate(small, [file], tools, tmp_path / "work").rules == ()
 
 
 @pytest.mark.parametrize("engine", ["blocks", "promtool"])
@@ -268,6 +321,7 @@ def test_an_alert_that_can_never_fire_is_a_fault(expr, reason, engine, small, tm
     file = rules(
         tmp_path,
         "{record: 'ok:up', expr: up, labels: {window: 5m}}",
+        "{record: 'missing:up', expr: 'up{job=\"nobody\"}'}",
         f"{{alert: Deaf, expr: '{expr}'}}",
     )
     found = evaluate(small, file, tools, tmp_path / "work", engine)
