@@ -11,6 +11,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -62,10 +63,12 @@ def record_live(
 
 
 def _dump(promtool: Tool, tsdb: Path) -> Iterator[str]:
-    with subprocess.Popen(
-        [promtool.path, "tsdb", "dump", tsdb], stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield from process.stdout or ()
+    command = [promtool.path.resolve(), "tsdb", "dump", tsdb.resolve()]
+    with TemporaryDirectory() as folder:
+        # Where 2.53 wants to write; 2.42 has no flag for it, 3.x another default.
+        (Path(folder) / "data").mkdir()
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+            yield from process.stdout or ()
     if process.returncode:
         raise RigError(f"promtool cannot read {tsdb}: exit status {process.returncode}")
 
