@@ -63,7 +63,7 @@ def record_live(
 
 
 def _dump(promtool: Tool, tsdb: Path) -> Iterator[str]:
-    command = [promtool.path.resolve(), "tsdb", "dump", tsdb.resolve()]
+    command = [str(promtool.path.resolve()), "tsdb", "dump", str(tsdb.resolve())]
     with TemporaryDirectory() as folder:
         # Where 2.53 wants to write; 2.42 has no flag for it, 3.x another default.
         (Path(folder) / "data").mkdir()

@@ -80,10 +80,12 @@ def test_a_rule_that_became_deaf_fails_on_the_recording(folder):
 def test_promtool_reads_the_recording_without_us(folder):
     promtool = find_tools().promtool.path
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=800h"]
-    metrics, blocks = folder / "recording" / "metrics.om", folder / "blocks"
-    subprocess.run([*command, metrics, blocks], check=True, capture_output=True, timeout=60)
+    metrics, data = folder / "recording" / "metrics.om", folder / "data"
+    (data / "wal").mkdir(parents=True)  # without it `dump` of 2.53 sees no database
+    subprocess.run([*command, metrics, data], check=True, capture_output=True, timeout=60)
     dumped = subprocess.run(
-        [promtool, "tsdb", "dump", blocks], check=True, capture_output=True, text=True, timeout=60
-    ).stdout
+        [promtool, "tsdb", "dump"],
+        cwd=folder, check=True, capture_output=True, text=True, timeout=60,
+    ).stdout  # fmt: skip
     assert 'feature="income"' in dumped
     assert "model_score_bucket" in dumped
