@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Document = dict[str, Any]
@@ -153,8 +153,8 @@ def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
     """A rule file in drill time: group intervals and offsets, `for`, and every expression."""
     scaled = copy.deepcopy(dict(document))
     groups = scaled.get("groups") or []
-    if None in groups:  # which promtool finds valid
-        raise ValueError(f"groups[{groups.index(None)}]: expected a name and rules, got nothing")
+    if gap := nothing_in(groups):
+        raise ValueError(gap)
     if speed == 1:
         return scaled
     for group in groups:
@@ -163,6 +163,23 @@ def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
             _scale_keys(rule, ("for", "keep_firing_for"), speed)
             rule["expr"] = scale_promql(str(rule["expr"]), speed)
     return scaled
+
+
+def nothing_in(groups: Sequence[Mapping[str, Any] | None]) -> str | None:
+    """Says which group, rule or expression is there but empty, which promtool finds valid.
+
+    >>> nothing_in([{"rules": [{"alert": "Busy", "expr": None}]}])
+    'groups[0].rules[0].expr: expected an expression, got nothing'
+    """
+    for number, group in enumerate(groups):
+        if group is None:
+            return f"groups[{number}]: expected a name and rules, got nothing"
+        for place, rule in enumerate(group.get("rules") or []):
+            if rule is None:
+                return f"groups[{number}].rules[{place}]: expected a rule, got nothing"
+            if rule.get("expr") is None:
+                return f"groups[{number}].rules[{place}].expr: expected an expression, got nothing"
+    return None
 
 
 def scale_prometheus_config(document: Mapping[str, Any], speed: float) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,19 @@ def test_what_is_damaged_was_right(file):
     file.write_text(SMALL)
     check_rules([file], 60.0)
     assert len(load_groups([file], 60.0, find_tools().promtool)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("groups: [null]", "groups[0]"),
+        ("groups: [{name: own, rules: [null]}]", "groups[0].rules[0]"),
+        ("groups: [{name: own, rules: [{alert: Busy, expr: null}]}]", "groups[0].rules[0].expr"),
+    ],
+)
+def test_what_is_empty_is_refused_by_its_place(file, text, place):
+    file.write_text(text)
+    with pytest.raises(UsageError, match=re.escape(f"{file}: {place}: expected")):
+        check_rules([file], 60.0)
+    with pytest.raises(UsageError, match=re.escape(f"{file}: {place}: expected")):
+        load_groups([file], 60.0, find_tools().promtool)
