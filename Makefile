@@ -19,7 +19,8 @@ test: setup $(BIN)/.installed-dev  ## Run every check and every test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -m "not live and not long" --numprocesses auto --dist worksteal
-	$(BIN)/pytest -m live --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "live and not alone" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m alone
 
 up: setup  ## Start everything and choose a drill in Locust's web page
 	$(BIN)/driftdrill up

@@ -33,6 +33,9 @@ START_LEAD_S = 0.3
 DIVIDED_START_LEAD_S = 1.5
 """Real seconds from the go-ahead to the drill's start: workers have to hear of it first."""
 
+_DEATH_LIMIT_S = 1.0
+"""Real seconds until a server that was killed is known to have died."""
+
 NOTIFICATION_LIMIT_S = 10.0
 """Real seconds that a notification may take after the drill: Alertmanager groups and Prometheus
 resends on clocks of their own."""
@@ -146,8 +149,20 @@ def fly(
         _settle(rig, prometheus, watch, interruption)
         watch.faults += _monitoring_faults(rig, watch, prometheus, before, watch.clock)
         watch.draw(prometheus)
+    except PrometheusError as error:
+        raise _cause(rig, error) from error
     finally:
         prometheus.close()
+
+
+def _cause(rig: Stage, error: PrometheusError) -> Exception:
+    """What is behind an answer that did not come: a server that died, where one did."""
+    deadline = time.monotonic() + _DEATH_LIMIT_S
+    while time.monotonic() < deadline:
+        if (dead := rig.dead()) is not None:
+            return RigError(dead.describe_exit())
+        time.sleep(POLL_S / 10)
+    return error
 
 
 def _monitoring_faults(
@@ -221,20 +236,20 @@ def _follow(
     end = clock.unix(duration)
     while True:
         interruption.check()
-        now = time.time()
+        now, running = time.time(), generator.running()
         watch.statuses = read_statuses(generator.status_file)
         if (dead := rig.dead()) is not None:
             raise RigError(dead.describe_exit())
         if watch.statuses and (problem := crew.problem(watch.statuses[-1])):
             raise RigError(problem)
-        if not generator.running() and now < end:
+        if not running and now < end:
             raise RigError(f"the load generator ended early: {generator.describe_end()}")
         if now > clock.t0:
             watch.look(
                 prometheus, rig.receiver.notifications(), min(clock.production(now), duration)
             )
         show(watch.progress(min(max(clock.production(now), 0.0), duration)))
-        if not generator.running():
+        if not running:
             return
         if now > end + GRACE + LOCUST_START_LIMIT_S / 2:
             raise RigError("the load generator did not end with the schedule")

@@ -16,11 +16,11 @@ from driftdrill.rig.debian import is_debian
 from driftdrill.rig.fetch import fetch_tools
 from scenarios.spec import CATALOGUE
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 VERDICT_KEYS = [
     "scenario", "mode", "speed", "seed", "outcome", "reasons", "expectations", "alerts",
-    "requests", "versions",
+    "requests", "versions", "notes",
 ]  # fmt: skip
 
 BRIEFLY = [

@@ -13,7 +13,7 @@ import pytest
 
 from scenarios.spec import CATALOGUE
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 DRILLS = (
     "rolling-restart",  # benign

@@ -27,7 +27,7 @@ from driftdrill.rig.tools import find_tools
 from scenarios.spec import CATALOGUE
 from simulators.credit import CREDIT
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 SPEED = 60
 LIMIT_S = 90.0
