@@ -118,6 +118,7 @@ if {"locust", "target_service"} & set(sys.orig_argv):
 """
 
 
+@pytest.mark.alone  # it takes ports from under whoever is about to use them
 def test_slow_starts_and_taken_ports_change_nothing(run, calm, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(_SLOW)
     env = wrapper(tmp_path, "prometheus", 'sleep 3; exec "$TOOL" "$@"')
