@@ -69,7 +69,9 @@ def shipped_queries(promtool: Tool, folder: Path, speed: float = SPEED) -> tuple
     asked.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
     write_rules((*RULES, asked), speed, folder / "rules", promtool)
     # What reads a recorded series comes after its rule.
-    files = sorted((folder / "rules").glob("*.yml"), key=lambda file: asked.stem in file.stem)
+    files = sorted(
+        (folder / "rules").glob("*.yml"), key=lambda file: (asked.stem in file.stem, file.name)
+    )
     groups = load_groups(files, _EVALUATION_S / speed, promtool)
     found = alert_queries(groups, Inliner(Recorders(groups, 0)))
     return tuple(alert.query for alert in found if alert.query is not None)
