@@ -172,7 +172,7 @@ def _judge_fires(expect: Expect, scenario: Scenario, seen: Observation) -> _Judg
         for alert in seen.alerts
         if alert.firing_at is not None
         and matches(expect, alert)
-        and not any(_explains(other, alert, before=expect.onset) for other in earlier)
+        and not any(_explains(other, alert, expect.onset, seen.observed_s) for other in earlier)
     ]
     first = min(fired, key=lambda a: a.firing_at or 0.0, default=None)
     name = alert_title(expect.alert, expect.labels)
@@ -198,10 +198,17 @@ def _judge_fires(expect: Expect, scenario: Scenario, seen: Observation) -> _Judg
     return line("pass", delay), None
 
 
-def _explains(expect: Expect, alert: Alert, before: float) -> bool:
-    """Whether an alert that fired and was over before a time is due to an earlier expectation."""
+def _explains(expect: Expect, alert: Alert, before: float, observed: float) -> bool:
+    """Whether an alert that fired and was over before a time is due to an earlier expectation.
+
+    One that still fires may be over by then, as long as that time is still to come.
+    """
     over = alert.resolved_at is not None and alert.resolved_at <= before
-    return over and matches(expect, alert) and (alert.firing_at or 0.0) >= expect.onset
+    return (
+        (over or observed < before)
+        and matches(expect, alert)
+        and (alert.firing_at or 0.0) >= expect.onset
+    )
 
 
 def _judge_resolves(expect: Expect, resolve: Resolve, seen: Observation) -> _Judged:
