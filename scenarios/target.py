@@ -130,25 +130,31 @@ def shipped_target(url: str, model: str) -> Target:
 # --- The file's shape -----------------------------------------------------------------------------
 
 
-class _Predict(Strict, frozen=True):
+class PredictKeys(Strict, frozen=True):
+    """`predict` of a target file."""
+
     path: str | None = None
     request: Any = None
     score: str | None = None
     token: str | None = None
 
 
-class _Feedback(Strict, frozen=True):
+class FeedbackKeys(Strict, frozen=True):
+    """`feedback` of a target file."""
+
     path: str
     request: Any
     label: Any = None
 
 
-class _File(Strict, frozen=True):
+class TargetKeys(Strict, frozen=True):
+    """All that a target file may hold."""
+
     url: str
     model: str
     preset: str = "json"
-    predict: _Predict = _Predict()
-    feedback: _Feedback | None = None
+    predict: PredictKeys = PredictKeys()
+    feedback: FeedbackKeys | None = None
     metrics: str = "/metrics"
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     tls: TlsKeys = TlsKeys()
@@ -161,7 +167,7 @@ class _File(Strict, frozen=True):
 def load_target(path: Path) -> Target:
     """Read one target file; BadFileError, naming file, line and key, where it does not fit."""
     source = read_yaml(path)
-    file = source.convert(_File)
+    file = source.convert(TargetKeys)
     with source.at("url"):
         url = read_url(file.url).rstrip("/")
     with source.at("model"):
@@ -184,7 +190,7 @@ def load_target(path: Path) -> Target:
     )
 
 
-def _predict(source: Located, file: _File, schema: Schema, told: bool) -> Predict:
+def _predict(source: Located, file: TargetKeys, schema: Schema, told: bool) -> Predict:
     with source.at("preset"):
         if file.preset not in PRESETS:
             raise ValueError(f"no preset {file.preset!r}; known: {', '.join(PRESETS)}")
@@ -210,7 +216,7 @@ def _predict(source: Located, file: _File, schema: Schema, told: bool) -> Predic
     return predict
 
 
-def _feedback(source: Located, file: _File) -> Feedback | None:
+def _feedback(source: Located, file: TargetKeys) -> Feedback | None:
     raw = file.feedback
     if raw is None:
         return Feedback(**FEEDBACK) if file.preset == "driftdrill" else None
