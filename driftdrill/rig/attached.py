@@ -17,6 +17,7 @@ import yaml
 
 from driftdrill.monitoring import Monitoring
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
+from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.process import Process
 from driftdrill.rig.replicas import Service
@@ -47,6 +48,7 @@ class Attached:
         prometheus_url: As given.
         alertmanager_url: As given, or of the Alertmanagers that Prometheus knows.
         service_urls: Of the target.
+        added_labels: Those of a drill, where that Prometheus adds them to the alerts that it sends.
         versions: Of Prometheus and of an Alertmanager.
         evaluated: Per rule group, name and interval, the unix times of evaluations that were seen.
     """
@@ -102,7 +104,10 @@ class Attached:
         self.alertmanager_url = ", ".join(urls)
         external = (yaml.safe_load(config) or {}).get("global", {}).get("external_labels") or {}
         asked = [given] if given else [Endpoint(url) for url in urls]
-        self.receiver = AlertmanagerReader(asked, frozenset(external), self._pause)
+        # Others, such as a replica's name, its Alertmanager need never see: they may be dropped.
+        self.added_labels = dict(external.items() & DRILL_LABELS.items())
+        ignored = external.keys() - self.added_labels.keys()
+        self.receiver = AlertmanagerReader(asked, frozenset(ignored), self._pause)
         self._stack.callback(self.receiver.close)
         self.versions = {"prometheus": version, "alertmanager": self.receiver.version()}
 
@@ -150,16 +155,16 @@ class AlertmanagerReader:
 
     Args:
         alertmanagers: What one of them has, has arrived.
-        external: Names of the labels that Prometheus adds on the way, and `ALERTS` does not have.
+        ignored: Names of labels that Prometheus adds on the way and that nobody looks for.
         pause: Real seconds from one question to the next.
     """
 
     def __init__(
-        self, alertmanagers: Sequence[Endpoint], external: frozenset[str], pause: float
+        self, alertmanagers: Sequence[Endpoint], ignored: frozenset[str], pause: float
     ) -> None:
         self._clients = [_client(each) for each in alertmanagers]
         self._pause = pause
-        self._external = external
+        self._ignored = ignored
         self._seen: dict[tuple[str, str], Notification] = {}
         self._asked_at = 0.0
 
@@ -199,7 +204,7 @@ class AlertmanagerReader:
         return answers
 
     def _told(self, alert: dict[str, Any]) -> Notification:
-        labels = {k: v for k, v in alert["labels"].items() if k not in self._external}
+        labels = {k: v for k, v in alert["labels"].items() if k not in self._ignored}
         return Notification(
             alert=labels.pop("alertname"),
             labels=labels,
