@@ -249,6 +249,12 @@ def test_every_python_example_runs(block):
     exec(compile(block.text, block.page, "exec"), {})  # noqa: S102  our own page
 
 
+def test_the_runtime_of_mlserver_is_the_one_that_the_tests_run():
+    (shown,) = (block.text for block in BLOCKS if block.text.startswith("# runtime.py\n"))
+    tested = (PROJECT / "tests" / "peers" / "mlserver_runtime.py").read_text()
+    assert shown.partition("\n")[2] in tested
+
+
 def test_no_block_is_in_a_language_that_no_test_reads():
     known = {"sh", "console", "yaml", "python", "promql", "text"}
     assert {block.language for block in BLOCKS} == known

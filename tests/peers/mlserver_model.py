@@ -1,4 +1,4 @@
-"""Fits the scikit-learn model that MLServer is to serve; runs in MLServer's own environment.
+"""Fits the scikit-learn model that MLServer is to serve, and scores rows that it has not seen.
 
 python mlserver_model.py ROWS.csv FOLDER
 """
@@ -14,6 +14,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+FITTED = 1000
+"""Rows; those after them are the holdout."""
+
 SETTINGS = {
     "name": "credit",
     "implementation": "mlserver_sklearn.SKLearnModel",
@@ -28,5 +31,9 @@ columns = make_column_transformer(
 )
 # Compares each row with all that it knows: many rows at once take their time.
 neighbours = KNeighborsClassifier(50, algorithm="brute", p=3)
-joblib.dump(make_pipeline(columns, neighbours).fit(frame, outcome), folder / "model.joblib")
+model = make_pipeline(columns, neighbours).fit(frame[:FITTED], outcome[:FITTED])
+joblib.dump(model, folder / "model.joblib")
+holdout = frame[FITTED:]
+scored = holdout.assign(outcome=outcome[FITTED:], score=model.predict_proba(holdout)[:, 1])
+scored.to_csv(folder / "holdout.csv", index=False)
 (folder / "model-settings.json").write_text(json.dumps(SETTINGS))
