@@ -208,6 +208,20 @@ def test_what_is_wrong_is_one_message_and_its_exit_code(
     assert "Traceback" not in done.stderr
 
 
+def test_rows_that_lack_a_column_are_named_by_file_line_and_column(driftdrill, tmp_path, url):
+    (tmp_path / "rows.yaml").write_text(
+        "rows: loans.csv\nfeatures: {age: numeric, income: numeric}\n"
+    )
+    (tmp_path / "loans.csv").write_text("age,home\n31,own\n")
+    text = SCORER.replace("URL", url).replace("model: credit", "model: rows.yaml")
+    done = driftdrill(text, "check", "--probe")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"driftdrill: {tmp_path}/rows.yaml:2: features.income: {tmp_path}/loans.csv has no column"
+        " 'income'; it has: age, home\n"
+    )
+
+
 def test_a_drill_asks_before_it_starts_anything(driftdrill, tmp_path, url):
     text = SCORER.replace("${SCORER_TOKEN}", "none").replace("URL", url)
     done = driftdrill(text, "run", "steady", "--out", str(tmp_path / "out"))
