@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 from river.drift import ADWIN, PageHinkley
 from scipy.stats import norm
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, likelihood_ratios
+from driftdrill.certify.statistic import SCORE_WINDOWS, evidence
 from target_service.contract import Floats, tail_refined_edges
 from target_service.evidence import SCORE_CHANGES, numeric_bank
 
@@ -114,11 +114,11 @@ class Ours(Chart):
         self.weights = np.array(numeric_bank(counts.tolist(), SCORE_CHANGES, alarms=1).weights)
 
     def levels(self, stream: Floats) -> Floats:
-        """The log-likelihood ratio at each evaluation."""
-        nats = self.weights[:, np.searchsorted(self.edges, stream)]
-        evidence = nats.reshape(len(nats), -1, self.step).sum(axis=2)
-        values = np.full(evidence.shape[1], float(self.step))
-        return likelihood_ratios(evidence, values, SCORE_WINDOWS)
+        """The evidence at each evaluation."""
+        each = self.weights[:, np.searchsorted(self.edges, stream)]
+        nats = each.reshape(len(each), -1, self.step).sum(axis=2)
+        values = np.full(nats.shape[1], float(self.step))
+        return evidence(nats, values, SCORE_WINDOWS)
 
 
 class Oracle(Chart):
