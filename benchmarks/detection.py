@@ -31,7 +31,7 @@ LENGTH = 50_000
 WARM_UP = 3000
 """Values before the change, an even number of evaluations."""
 
-SCORES_PER_EVALUATION, OUTCOMES_PER_EVALUATION = 5, 25
+PER_EVALUATION = 5
 
 ALL = {**FAMILIES, **LABELLED_FAMILIES}
 
@@ -41,12 +41,11 @@ Measured = Mapping[str, Mapping[str, float]]
 
 def method_of(name: str, calm: World, changed: World) -> Method:
     """A detector by its name in the table."""
-    step = OUTCOMES_PER_EVALUATION if calm.mistakes else SCORES_PER_EVALUATION
     if name == "oracle":
         return oracle(calm, changed)
     if name == "informed":
-        return informed(calm, MIRRORED, step)
-    return ours(calm, step) if name == "ours" else peers(quick=False)[name]
+        return informed(calm, MIRRORED, PER_EVALUATION)
+    return ours(calm, PER_EVALUATION) if name == "ours" else peers(quick=False)[name]
 
 
 def measure(name: str, families: Mapping[str, Family], quick: bool) -> Measured:
