@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from detection_worlds import World
-from river.drift import ADWIN, KSWIN, PageHinkley
+from river.drift import ADWIN, PageHinkley
 
 from driftdrill.certify.statistic import SCORE_WINDOWS, SPARSE_WINDOWS, evidence
 from target_service.contract import Floats, tail_refined_edges
@@ -155,8 +155,8 @@ class River:
 _EXPONENTS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
 
 
-def peers(quick: bool) -> dict[str, River]:
-    """River's detectors by name; KSWIN, which takes 50 times as long as others, not in a hurry."""
+def peers() -> dict[str, River]:
+    """River's detectors by name; not KSWIN, which takes up to a millisecond per value."""
 
     def adwin(setting: float) -> Any:
         return ADWIN(delta=10.0**-setting, clock=1)
@@ -164,17 +164,11 @@ def peers(quick: bool) -> dict[str, River]:
     def page_hinkley(setting: float) -> Any:
         return PageHinkley(min_instances=30, delta=0.05, threshold=setting, alpha=1.0)
 
-    def kswin(setting: float) -> Any:
-        return KSWIN(alpha=10.0**-setting, window_size=300, stat_size=100, seed=1)
-
-    found = {
+    return {
         "ADWIN": River(adwin, _EXPONENTS),
         "ADWIN, x and x²": River(adwin, _EXPONENTS, squares=True),
         "PageHinkley": River(page_hinkley, (5, 7, 10, 14, 20, 30, 40, 50, 60, 80, 100, 150)),
     }
-    if not quick:
-        found["KSWIN"] = River(kswin, (4.0, 5.0, 6.0, 7.0, 8.0, 10.0), share=0.04)
-    return found
 
 
 def tune(method: Method, streams: Floats, run_length: float) -> tuple[float, float]:
