@@ -68,7 +68,7 @@ def found_rows(certificates: Sequence[Certificate]) -> list[tuple[str, ...]]:
 
 
 def findings(certificates: Sequence[Certificate]) -> list[str]:
-    """Which rule set alarms without a change or misses one, a sentence each; or that it does not."""
+    """Which rules alarm without a change or miss one, a sentence each; or that none does."""
     said = []
     for rules in dict.fromkeys(one.rules for one in certificates):
         wrong = []
@@ -81,8 +81,8 @@ def findings(certificates: Sequence[Certificate]) -> list[str]:
                     f" {one.calm.evaluations:,} evaluations"
                 )
             wrong += [
-                f"{rules}: {one.alert} is insensitive: it missed {found.scenario} x {found.effect:g}"
-                f" in {found.missed} of {found.runs} runs"
+                f"{rules}: {one.alert} is insensitive: it missed {found.scenario} x"
+                f" {found.effect:g} in {found.missed} of {found.runs} runs"
                 for found in one.found
                 if found.missed
             ]
