@@ -47,13 +47,19 @@ class Drill:
 
 
 class Sender(FastHttpUser):
-    """Sends to the address that the drill was given, and follows nobody to another."""
+    """Sends to the address that the drill was given, and follows nobody to another.
+
+    Nor does it keep cookies: each request is somebody else's. To look for them would take as long
+    as all else that a drill adds to a request.
+    """
 
     abstract = True
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc]  # as Locust
+        agent = self.client.client
+        agent.redirect_response_codes = frozenset()  # type: ignore[misc]  # as Locust does
+        agent.cookiejar = None
 
 
 class Applicant(Sender):

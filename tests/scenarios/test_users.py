@@ -23,7 +23,10 @@ for file in sys.argv[1:]:
     target = load_target(Path(file))
     traffic = SimpleNamespace(scenario=SimpleNamespace(name="x"))
     introduce(Drill(traffic, target, None, (target.url,)))
-    print(Applicant(Environment()).client.post("/score", data=b"{}").status_code)
+    applicant = Applicant(Environment())
+    for _ in range(2):
+        answer = applicant.client.post("/score", data=b"{}")
+    print(answer.status_code)
 """
 
 TARGET = "url: {url}\nmodel: credit\npredict: {{path: /score, score: risk}}\ntls: {{{tls}}}\n"
@@ -43,7 +46,8 @@ def asked(folder: Path, *targets: tuple[str, str]) -> list[str]:
 
 @pytest.fixture
 def servers():
-    """A service that sends its clients elsewhere, and those who arrive there."""
+    """A service that sends its clients elsewhere; the cookies that come back; who arrives there."""
+    came_with: list[str | None] = []
     arrived: list[str] = []
 
     class Elsewhere(BaseHTTPRequestHandler):
@@ -57,7 +61,9 @@ def servers():
 
     class Service(Elsewhere):
         def do_POST(self):
+            came_with.append(self.headers["Cookie"])
             self.send_response(307)
+            self.send_header("Set-Cookie", "customer=1")
             self.send_header("Location", f"http://127.0.0.1:{elsewhere.server_port}/score")
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -67,15 +73,16 @@ def servers():
     )
     for server in (elsewhere, service):
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{service.server_port}", arrived
+    yield f"http://127.0.0.1:{service.server_port}", came_with, arrived
     for server in (elsewhere, service):
         server.shutdown()
         server.server_close()
 
 
-def test_traffic_and_its_secrets_follow_nobody_to_another_address(servers, tmp_path):
-    url, arrived = servers
+def test_traffic_follows_nobody_to_another_address_and_keeps_no_cookies(servers, tmp_path):
+    url, came_with, arrived = servers
     assert asked(tmp_path, (url, "")) == ["307"]
+    assert came_with == [None, None]
     assert arrived == []
 
 
