@@ -12,6 +12,7 @@ import numpy as np
 
 from driftdrill import health
 from driftdrill.crew import ALONE, Crew, notes
+from driftdrill.monitoring import Monitoring
 from driftdrill.promapi import (
     Clock,
     Prometheus,
@@ -21,6 +22,7 @@ from driftdrill.promapi import (
     watched,
 )
 from driftdrill.report.progress import Progress
+from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.replicas import Service
 from driftdrill.rig.tools import Tools
 from driftdrill.rig.webhook import Notification
@@ -40,7 +42,7 @@ the first request says nothing about the drill."""
 IDLE_ALERTS = frozenset({"NoTraffic"})
 """What the shipped rules say of a service that nobody asks yet; the first requests end it."""
 
-_CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name"}
+_CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name", *DRILL_LABELS}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Settings:
         rules: Rule files, in production time.
         served: What our replicas are to be, or a service that runs elsewhere.
         tools: The programs; None where all servers run already.
-        prometheus: URL of somebody's Prometheus, which has its own rules; None starts one.
+        monitoring: Somebody's Prometheus, which has its own rules; None starts one.
         crew: Who sends the traffic.
     """
 
@@ -63,7 +65,7 @@ class Settings:
     rules: tuple[Path, ...]
     served: Service | Target
     tools: Tools | None
-    prometheus: str | None = None
+    monitoring: Monitoring | None = None
     crew: Crew = ALONE
 
 
@@ -76,6 +78,7 @@ class Watch:
     clock: Clock | None = None
     observed_s: float = 0.0
     rules: list[Rule] = field(default_factory=list)
+    added_labels: Mapping[str, str] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
     statuses: list[Status] = field(default_factory=list)
     statistics: tuple[Statistic, ...] = ()
@@ -85,7 +88,7 @@ class Watch:
     @property
     def allowed_before(self) -> frozenset[str]:
         """Alerts whose firing before the drill says nothing about it."""
-        idle = IDLE_ALERTS if self.settings.prometheus is not None else frozenset()
+        idle = IDLE_ALERTS if self.settings.monitoring is not None else frozenset()
         return idle | {allow.alert for allow in self.scenario.allows}
 
     def look(
@@ -97,7 +100,9 @@ class Watch:
         before = self.clock.t0 - STARTUP_S
         samples = prometheus.samples("ALERTS", before, self.clock.unix(until))
         intervals = {rule.name: rule.interval for rule in self.rules}
-        lives = alert_lives(samples, self.clock, intervals, self.clock.unix(until))
+        lives = alert_lives(
+            samples, self.clock, intervals, self.clock.unix(until), self.added_labels
+        )
         self.alerts = notified(self._ours(lives), notifications, self.clock)
         self.observed_s = until
 
@@ -132,7 +137,7 @@ class Watch:
 
     def _ours(self, alerts: Sequence[Alert]) -> tuple[Alert, ...]:
         """Without those that may fire before the drill, in a Prometheus that runs already."""
-        if self.settings.prometheus is None:
+        if self.settings.monitoring is None:
             return tuple(alerts)
         allowed = self.allowed_before
         return tuple(

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
-from driftdrill.promapi import Clock
+from driftdrill.promapi import Clock, Prometheus
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
+    DRILL_LABELS,
     ScrapeJob,
     write_alertmanager_config,
     write_prometheus_config,
@@ -60,7 +61,10 @@ class Rig:
         addresses: What Prometheus calls them.
         prometheus_url: Base URL of Prometheus.
         alertmanager_url: Base URL of Alertmanager.
+        added_labels: What Prometheus adds to the labels of an alert that it sends.
     """
+
+    added_labels = DRILL_LABELS
 
     def __init__(
         self,
@@ -147,6 +151,10 @@ class Rig:
         # Prometheus spreads first evaluations over one interval.
         first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
         self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
+
+    def prometheus(self) -> Prometheus:
+        """A client of Prometheus, for whoever asks to close."""
+        return Prometheus(self.prometheus_url)
 
     def conduct(self, clock: Clock) -> None:
         """Change the replicas as the drill goes on; nothing for a service that is not ours."""
