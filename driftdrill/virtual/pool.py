@@ -77,10 +77,11 @@ class Pool:
     def _count(self, rows: NDArray[np.int64], groups: NDArray[np.int64], count: int) -> Floats:
         """(count, d) what (n,) rows of the pool add to the groups, 0 to count - 1, of each."""
         first, cells = groups[:, None] * self.width, count * self.width
-        counts = np.bincount((first + self.bins[rows]).ravel(), minlength=cells)
+        added = np.zeros(cells)
+        added += np.bincount((first + self.bins[rows]).ravel(), minlength=cells)
         weights = self.values[rows].ravel()
-        sums = np.bincount((first + self.sums[rows]).ravel(), weights, minlength=cells)
-        return (counts + sums).reshape(count, self.width)
+        added += np.bincount((first + self.sums[rows]).ravel(), weights, minlength=cells)
+        return added.reshape(count, self.width)
 
 
 def pool(
