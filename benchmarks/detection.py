@@ -5,7 +5,7 @@ reaches 100,000 values. All see the same streams; delays are in values after the
 are none of those that the banks hold. Ours is computed with the function that
 `tests/driftdrill/certify` holds to the rules on Prometheus, evaluation by evaluation.
 
-`--quick` takes a minute on two processors, the whole some four.
+The whole takes two minutes of processor, `--quick` one.
 """
 
 from __future__ import annotations
