@@ -69,7 +69,6 @@ class RangedCounts:
 
     Attributes:
         edges: As in `Counts`.
-        add: Counts one value.
         add_many: Counts (n,) values.
     """
 
@@ -77,7 +76,6 @@ class RangedCounts:
         self.edges = edges
         below = math.nextafter(smallest, -math.inf)  # as a bucket includes its upper edge
         self._fine = Counts((below, *edges, largest))
-        self.add = self._fine.add
         self.add_many = self._fine.add_many
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -37,8 +36,9 @@ from target_service.model import Distribution, Reference
 from target_service.reference import category_names
 from target_service.scores import ScoreCounts
 
-ROWS_ONE_BY_ONE = 16
-"""Up to this many rows, plain Python counts faster than numpy's calls per column cost."""
+WAITING_ROWS = 512
+"""So many rows of small requests are counted together: counting them one by one takes ten times as
+long, and a scrape that finds some waiting counts them first."""
 
 
 class ModelMetrics(HttpMetrics):
@@ -63,8 +63,9 @@ class ModelMetrics(HttpMetrics):
         self._model = model
         self._scores = ScoreCounts(model)
         self._features = [_feature_counts(reference) for reference in model.features]
-        segment = model.schema.segment
-        self._segment_column = None if segment is None else model.schema.index(segment)
+        self._waiting_rows = np.empty((WAITING_ROWS, len(model.features)))
+        self._waiting_scores = np.empty(WAITING_ROWS)
+        self._waiting = 0
         self._exemplars = Exemplars(model.scores.edges)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._calibration = CalibrationCounts(model)
@@ -80,19 +81,36 @@ class ModelMetrics(HttpMetrics):
             x: The rows.
             scores: What the model answered.
             at: Unix time at which they were asked for; the machine's, unless said otherwise.
+
+        Raises:
+            ValueError: They do not have these shapes.
         """
+        many = len(scores)
+        if x.shape != (many, self._waiting_rows.shape[1]) or scores.shape != (many,):
+            raise ValueError(f"{x.shape} rows and {scores.shape} scores do not fit each other")
         with self._lock:
-            self._reference.turn_at(at, self._histograms)
-            if len(scores) > ROWS_ONE_BY_ONE:
-                self._scores.add_many(scores, self._model.schema.segment_numbers(x))
-                for counts, column in zip(self._features, np.ascontiguousarray(x.T), strict=True):
-                    counts.add_many(column)
+            if self.seasonal:
+                self._reference.turn_at(at, self._histograms)
+            end = self._waiting + many
+            if end > WAITING_ROWS:
+                self._count_waiting()
+                end = many
+            if many > WAITING_ROWS:
+                self._count(x, scores)
                 return
-            column = self._segment_column
-            for score, row in zip(scores.tolist(), x.tolist(), strict=True):
-                self._scores.add(score, math.nan if column is None else row[column])
-                for counts, value in zip(self._features, row, strict=True):
-                    counts.add(value)
+            self._waiting_rows[self._waiting : end] = x
+            self._waiting_scores[self._waiting : end] = scores
+            self._waiting = end
+
+    def _count(self, x: Floats, scores: Floats) -> None:
+        self._scores.add_many(scores, self._model.schema.segment_numbers(x))
+        for counts, column in zip(self._features, np.ascontiguousarray(x.T), strict=True):
+            counts.add_many(column)
+
+    def _count_waiting(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = slice(self._waiting), 0
+            self._count(self._waiting_rows[waiting], self._waiting_scores[waiting])
 
     def turn(self, slot: int) -> None:
         """Hold what comes against the reference of a slot of the model's season."""
@@ -165,7 +183,8 @@ class ModelMetrics(HttpMetrics):
 
     def edges(self, *key: str) -> tuple[float, ...]:
         """The edges between the buckets of one histogram, by its key in `positions`."""
-        return self._histograms()[key].edges
+        with self._lock:
+            return self._histograms()[key].edges
 
     def state(self) -> Floats:
         """Everything counted so far as one vector; see `positions`.
@@ -212,6 +231,8 @@ class ModelMetrics(HttpMetrics):
         return {name: counts for name, counts in named if isinstance(counts, RangedCounts)}
 
     def _histograms(self) -> dict[tuple[str, ...], Counts | RangedCounts]:
+        """Everything that is counted in buckets, with what has waited."""
+        self._count_waiting()
         schema = self._model.schema
         named = zip(schema.names, self._features, strict=True)
         return {

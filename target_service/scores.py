@@ -31,19 +31,8 @@ class ScoreCounts:
         names = (*model.schema.segments, OTHER)
         self.segments: Mapping[str, Counts] = dict(zip(names, self._parts, strict=True))
         # Edges of bands are edges of buckets, so the bucket tells the band.
-        self._bands = [bisect_left(model.bands, edge) for edge in model.scores.edges]
-        self._bands.append(len(model.bands))
-        self._bands_of_buckets = np.array(self._bands)
-
-    def add(self, score: float, segment: float) -> None:
-        """Count one score, by its segment's column in the encoded row; nan where there is none."""
-        whole, part = self.whole, self._parts[int(segment) if segment == segment else -1]
-        bucket = bisect_left(whole.edges, score)
-        whole.buckets[bucket] += 1
-        whole.total += score
-        self.squares += score * score
-        part.buckets[self._bands[bucket]] += 1
-        part.total += score
+        bands = [bisect_left(model.bands, edge) for edge in model.scores.edges]
+        self._bands_of_buckets = np.array([*bands, len(model.bands)])
 
     def add_many(self, scores: Floats, segments: NDArray[np.integer]) -> None:
         """Count (n,) scores by the (n,) numbers of their segments, one past the last for none."""

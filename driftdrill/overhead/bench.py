@@ -23,7 +23,7 @@ from driftdrill.rig.scrape import scrape_address, scrape_settings
 from driftdrill.rig.tools import Tool
 from scenarios.target import Target
 
-SCRAPE_INTERVAL_S = 0.25
+SCRAPE_INTERVAL_S = 0.5
 """Real seconds: many samples in a short step."""
 
 _START_LIMIT_S = 30.0

@@ -39,13 +39,15 @@ class Cost(msgspec.Struct, frozen=True):
     log: bool = False
 
 
+SCRAPE_CPU = "scrape_cpu_seconds"
+
 COSTS = (
     Cost("series", "Series", 1.0),
     Cost("head_series", "Series in the head", 1.0),
     Cost("samples_per_scrape", "Samples per scrape", 1.0),
     Cost("scrape_bytes", "Bytes per scrape", 1.15),
     Cost("scrape_seconds", "Scrape, s"),
-    Cost("scrape_cpu_seconds", "CPU per scrape, s", 1.1),
+    Cost(SCRAPE_CPU, "CPU per scrape, s", 1.1),
     Cost("wal_bytes_per_hour", "WAL bytes per hour", 2.0),
     Cost("tsdb_bytes_per_hour", "TSDB bytes per hour", 2.0),
     Cost("memory_bytes", "Memory, bytes", 1.05),
@@ -70,7 +72,9 @@ class Step(msgspec.Struct, frozen=True):
         due: That should have been answered.
         costs: Each cost by its key, as often as it was measured: several times where a clock is
             involved, once where counting is exact. A cost that could not be measured is missing.
-        request_cpu: CPU with metrics over CPU without, once per pair of turns.
+        ratios: What was measured in turns with another service, by the cost's key, once per pair of
+            turns: `REQUEST_CPU` over that of a service without metrics, `SCRAPE_CPU` over that of
+            one with no more traffic than the first step.
     """
 
     factor: float
@@ -79,7 +83,7 @@ class Step(msgspec.Struct, frozen=True):
     failed: int
     due: int
     costs: Mapping[str, tuple[float, ...]]
-    request_cpu: tuple[float, ...] = ()
+    ratios: Mapping[str, tuple[float, ...]] = {}
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -128,8 +132,8 @@ def judge(mode: str, target: str, steps: Sequence[Step], growing: Sequence[str])
         growing: Sentences on what grew, where series did.
     """
     claims = [claim for cost in COSTS if (claim := _claim(cost, steps)) is not None]
-    if steps[-1].request_cpu:
-        claims.append(_judged(REQUEST_CPU, (None,) * len(steps), steps[-1].request_cpu))
+    if compared := steps[-1].ratios.get(REQUEST_CPU.key):
+        claims.append(_judged(REQUEST_CPU, (None,) * len(steps), compared))
     faults = [fault for step in steps for fault in _faults(step)]
     failed = [claim for claim in claims if claim.outcome == "fail"]
     unsure = [claim for claim in claims if claim.outcome == "inconclusive"]
@@ -151,7 +155,7 @@ def _claim(cost: Cost, steps: Sequence[Step]) -> Claim | None:
     values = tuple(median(found) if found else None for found in measured)
     pairs = zip(measured[0], measured[-1], strict=False)
     ratios = tuple(last / first for first, last in pairs if first > 0)
-    return _judged(cost, values, ratios)
+    return _judged(cost, values, steps[-1].ratios.get(cost.key, ratios))
 
 
 def _judged(cost: Cost, values: tuple[float | None, ...], ratios: tuple[float, ...]) -> Claim:

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from driftdrill.models import artifact
 from driftdrill.overhead.bench import Bench
-from driftdrill.overhead.claims import Step
+from driftdrill.overhead.claims import REQUEST_CPU, Step
 from driftdrill.overhead.meter import Meter, Taken
 from driftdrill.overhead.queries import REACH_S, queries_of, query_seconds
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.subject import (
     MODEL,
+    Running,
     Subject,
     foreign_subject,
     own_command,
@@ -33,7 +34,10 @@ from scenarios.target import Target
 BASE_RATE = 10.0
 """Requests/s at factor 1."""
 
-_WARM_UP_S = 3.0
+_WARM_UP_STEPS = 2.5
+"""How long the first traffic runs ahead of the first step. With steps of 20 s that is as far as
+queries look back, so that they find as much to read over each step."""
+
 _QUERY_ROUNDS = 21
 _START_LIMIT_S = 30.0
 
@@ -66,9 +70,10 @@ def study_own(plan: Plan) -> Seen:
     """
     model = artifact(MODEL)
     with ExitStack() as stack:
-        url, process = _serve(plan, stack, model, "service", metrics=True)
-        plain_url, plain = _serve(plan, stack, model, "service-without-metrics", metrics=False)
-        return _measure(plan, own_subject(url, process, plain_url, plain))
+        service = _serve(plan, stack, model, "service", metrics=True)
+        plain = _serve(plan, stack, model, "service-without-metrics", metrics=False)
+        calm = _serve(plan, stack, model, "service-with-little-traffic", metrics=True)
+        return _measure(plan, own_subject(service, plain, calm))
 
 
 def study_foreign(plan: Plan, target: Target) -> Seen:
@@ -81,9 +86,7 @@ def study_foreign(plan: Plan, target: Target) -> Seen:
     return _measure(plan, foreign_subject(target))
 
 
-def _serve(
-    plan: Plan, stack: ExitStack, model: Path, name: str, *, metrics: bool
-) -> tuple[str, Process]:
+def _serve(plan: Plan, stack: ExitStack, model: Path, name: str, *, metrics: bool) -> Running:
     port = stack.enter_context(lease_port(8000))
     command = own_command(model, port.port, metrics=metrics)
     process = Process(name, command, log=plan.out / f"{name}.log")
@@ -91,7 +94,7 @@ def _serve(
     url = f"http://{port.address}"
     ready = readiness.answers(f"{url}/healthz")
     readiness.wait([process], ready, _START_LIMIT_S, plan.interruption)
-    return url, process
+    return Running(url, process)
 
 
 def _measure(plan: Plan, subject: Subject) -> Seen:
@@ -100,11 +103,10 @@ def _measure(plan: Plan, subject: Subject) -> Seen:
         subject.client() as client,
         Bench(subject.target, plan.tools.prometheus, folder, plan.interruption) as bench,
     ):
-        # Caches fill, and whatever is counted for the first time gets its series.
-        for load in (subject.load, subject.plain):
-            if load:
-                load.send(BASE_RATE * plan.factors[0], _WARM_UP_S)
         meter = Meter(subject, bench, client, plan.out, plan.interruption)
+        first = plan.factors[0] * BASE_RATE
+        plan.show(f"warming up with {first:g} requests/s")
+        meter.warm_up(first, plan.step_s, _WARM_UP_STEPS * plan.step_s)
         taken = []
         for factor in plan.factors:
             plan.show(f"{factor:g} times the traffic: {factor * BASE_RATE:g} requests/s")
@@ -114,8 +116,9 @@ def _measure(plan: Plan, subject: Subject) -> Seen:
         steps = _with_query_times(plan, taken, queries, bench)
         if subject.plain:
             plan.show("beside the same service without metrics, in turns")
-            compared = meter.request_cpu(steps[-1].rate)
-            steps = (*steps[:-1], replace(steps[-1], request_cpu=compared))
+            compared = {REQUEST_CPU.key: meter.request_cpu(steps[-1].rate)}
+            ratios = {**steps[-1].ratios, **compared}
+            steps = (*steps[:-1], replace(steps[-1], ratios=ratios))
         return Seen(subject.name, steps, taken[0].exposition, taken[-1].exposition)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from operator import truediv
 from pathlib import Path
 
 import httpx
 
 from driftdrill.exposition import Exposition, scrape
 from driftdrill.overhead.bench import Bench
-from driftdrill.overhead.claims import Step
+from driftdrill.overhead.claims import SCRAPE_CPU, Step
 from driftdrill.overhead.load import Load, Sent
 from driftdrill.overhead.logs import log_costs
 from driftdrill.overhead.subject import CpuClock, Subject
@@ -28,7 +28,7 @@ _TURN_S = 0.5
 _PAIRS = 25
 """How often both of them have it."""
 
-_CPU_ROUNDS = 11
+_CPU_ROUNDS = 21
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,21 @@ class Meter:
         self._folder = folder
         self._interruption = interruption
 
+    def warm_up(self, rate: float, calm_s: float, seconds: float) -> None:
+        """Fill caches and make series, with some requests/s for some seconds.
+
+        Args:
+            rate: The first step's.
+            calm_s: Seconds of it for the twin that is to have the first step's traffic.
+            seconds: Of it for the service itself.
+        """
+        if self._subject.calm:
+            self._subject.calm.load.send(rate, calm_s)
+        if self._subject.plain:
+            self._subject.plain.load.send(rate, _TURN_S)
+        for _ in range(round(seconds / _TURN_S)):
+            self._send(rate)
+
     def step(self, factor: float, rate: float, seconds: float) -> Taken:
         """Send some requests/s for some seconds, and measure."""
         bench = self._bench
@@ -79,6 +94,7 @@ class Meter:
 
         exposition = scrape(self._client, self._subject.target.metrics)
         memory = exposition.total("process_resident_memory_bytes")
+        scrape_cpu, calm_cpu = self._scrape_cpu()
         step = Step(
             factor=factor,
             rate=rate,
@@ -91,12 +107,13 @@ class Meter:
                 "samples_per_scrape": (float(sum(len(f.samples) for f in exposition.families)),),
                 "scrape_bytes": (float(exposition.size),),
                 "scrape_seconds": scrapes,
-                "scrape_cpu_seconds": tuple(self._scrape_cpu()),
+                SCRAPE_CPU: scrape_cpu,
                 "wal_bytes_per_hour": (logged * per_hour,),
                 "tsdb_bytes_per_hour": (stored * per_hour,),
                 "memory_bytes": () if memory is None else (memory,),
                 **log_costs(self._subject.log_line, rate, seconds, self._folder),
             },
+            ratios={SCRAPE_CPU: tuple(map(truediv, scrape_cpu, calm_cpu))} if calm_cpu else {},
         )
         return Taken(step, start, end, exposition)
 
@@ -106,9 +123,9 @@ class Meter:
         Nothing is scraped meanwhile: here that happens 60 times as often as at 15 s.
         """
         subject = self._subject
-        if subject.cpu is None or subject.plain is None or subject.plain_cpu is None:
+        if subject.cpu is None or subject.plain is None:
             return ()
-        services = [(subject.load, subject.cpu), (subject.plain, subject.plain_cpu)]
+        services = [(subject.load, subject.cpu), (subject.plain.load, subject.plain.cpu)]
         ratios = []
         with self._bench.paused():
             for number in range(_PAIRS):
@@ -128,18 +145,26 @@ class Meter:
         self._interruption.check()
         return self._subject.load.send(rate, _TURN_S)
 
-    def _scrape_cpu(self) -> Iterator[float]:
-        """CPU seconds of the service per scrape, while nobody else asks it for anything."""
-        cpu = self._subject.cpu
-        if cpu is None:
-            return
+    def _scrape_cpu(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """CPU seconds of the service per scrape, and of its calm twin, turn by turn.
+
+        Nobody else asks them for anything meanwhile. Empty where there is nothing to measure.
+        """
+        subject, found, calm = self._subject, list[float](), list[float]()
+        if subject.cpu is None:
+            return (), ()
+        own = partial(self._one_scrape_cpu, subject.target.metrics, subject.cpu)
+        twin = subject.calm and partial(self._one_scrape_cpu, subject.calm.url, subject.calm.cpu)
         with self._bench.paused():
             for _ in range(_CPU_ROUNDS):
                 self._interruption.check()
-                yield least_of(partial(self._one_scrape_cpu, cpu))
+                found.append(least_of(own))
+                if twin:
+                    calm.append(least_of(twin))
+        return tuple(found), tuple(calm)
 
-    def _one_scrape_cpu(self, cpu: CpuClock) -> float:
+    def _one_scrape_cpu(self, url: str, cpu: CpuClock) -> float:
         before = cpu()
         for _ in range(self._subject.scrapes_at_once):
-            self._client.get(self._subject.target.metrics)
+            self._client.get(url)
         return (cpu() - before) / self._subject.scrapes_at_once

@@ -37,6 +37,29 @@ CpuClock = Callable[[], float]
 
 
 @dataclass(frozen=True)
+class Running:
+    """A service of ours that has been started."""
+
+    url: str
+    process: Process
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A service like the one under measurement, in one way another.
+
+    Attributes:
+        url: Of its metrics.
+        load: Its traffic.
+        cpu: Its clock.
+    """
+
+    url: str
+    load: Load
+    cpu: CpuClock
+
+
+@dataclass(frozen=True)
 class Subject:
     """A service under measurement.
 
@@ -47,8 +70,8 @@ class Subject:
         log_line: What one prediction would be as a line of a JSON log.
         cpu: None where the service does not tell.
         scrapes_at_once: How many scrapes its CPU clock needs to tell what they take.
-        plain: Traffic of the same service without metrics, where there is one.
-        plain_cpu: And its CPU.
+        plain: The same service without metrics, where there is one.
+        calm: The same service, to get no more traffic than the first step, where there is one.
     """
 
     name: str
@@ -57,8 +80,8 @@ class Subject:
     log_line: bytes
     cpu: CpuClock | None
     scrapes_at_once: int
-    plain: Load | None = None
-    plain_cpu: CpuClock | None = None
+    plain: Twin | None = None
+    calm: Twin | None = None
 
     def client(self) -> httpx.Client:
         """A client that may scrape it, for the caller to close."""
@@ -72,20 +95,26 @@ def own_command(model: Path, port: int, *, metrics: bool) -> list[str]:
     return command if metrics else [*command, "--without-metrics"]
 
 
-def own_subject(url: str, process: Process, plain_url: str, plain_process: Process) -> Subject:
-    """Our service and its twin without metrics, both running."""
-    target, plain = (shipped_target(each, MODEL) for each in (url, plain_url))
+def own_subject(service: Running, plain: Running, calm: Running) -> Subject:
+    """Our service and its twins, all running."""
+    target = shipped_target(service.url, MODEL)
     found = bodies(target)
     return Subject(
         name=f"the service of {MODEL}",
         target=target,
-        load=Load(url, request_maker(target, found)),
+        load=Load(target.url, request_maker(target, found)),
         log_line=log_line(found[0]),
-        cpu=cpu_clock(process.pid),
+        cpu=cpu_clock(service.process.pid),
         scrapes_at_once=_OWN_SCRAPES,
-        plain=Load(plain_url, request_maker(plain, found)),
-        plain_cpu=cpu_clock(plain_process.pid),
+        plain=_twin(plain, found),
+        calm=_twin(calm, found),
     )
+
+
+def _twin(running: Running, found: Sequence[bytes]) -> Twin:
+    target = shipped_target(running.url, MODEL)
+    load = Load(target.url, request_maker(target, found))
+    return Twin(target.metrics, load, cpu_clock(running.process.pid))
 
 
 def foreign_subject(target: Target) -> Subject:

@@ -47,7 +47,7 @@ _HOUR_S = 3600.0
 _ASKED_FROM_S = 1800.0
 """Queries are asked over the second half hour, where most of their windows are full."""
 
-_ROUNDS = 11
+_ROUNDS = 31
 
 
 @dataclass(frozen=True)

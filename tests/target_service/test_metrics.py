@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import accumulate
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from target_service.contract import METRICS, RECIPES, Dataset
-from target_service.metrics import ROWS_ONE_BY_ONE, ModelMetrics
+from target_service.metrics import WAITING_ROWS, ModelMetrics
 from target_service.model import Model, band_names
 from target_service.reference import le_name
 
@@ -51,22 +52,62 @@ def test_every_counter_starts_at_0(metrics: ModelMetrics) -> None:
     assert set(counters) == {0.0}
 
 
-def test_rows_one_by_one_and_in_a_batch_give_the_same_counts(
-    credit: Model, credit_data: Dataset
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param([1] * (2 * WAITING_ROWS + 30), id="one by one"),
+        pytest.param([3, WAITING_ROWS - 4, 2, WAITING_ROWS, WAITING_ROWS + 29], id="mixed"),
+        pytest.param([2 * WAITING_ROWS + 30], id="at once"),
+    ],
+)
+def test_rows_are_counted_alike_however_many_come_at_once(
+    credit: Model, credit_data: Dataset, sizes: list[int]
 ) -> None:
-    x = credit_data.x[: 10 * ROWS_ONE_BY_ONE].copy()
+    x = credit_data.x[: sum(sizes)].copy()
     x[3, 0] = np.nan
     x[4, -1] = np.nan
     x[5, -1] = len(credit.schema.features[-1].categories)
     x[6, 0] = credit.features[0].edges[4]
     scores = credit.score(x)
     scores[7] = credit.scores.edges[2]
-    single, batch = ModelMetrics(credit, "app"), ModelMetrics(credit, "app")
-    for i in range(len(x)):
-        single.observe(x[i : i + 1], scores[i : i + 1])
-    batch.observe(x, scores)
+    metrics = ModelMetrics(credit, "app")
+    for end, size in zip(accumulate(sizes), sizes, strict=True):
+        metrics.observe(x[end - size : end], scores[end - size : end])
 
-    assert samples(single) == pytest.approx(samples(batch))
+    age = x[~np.isnan(x[:, 0]), 0]
+    for name, edges, values, labels in (
+        ("model_score", credit.scores.edges, scores, {}),
+        ("model_feature", credit.features[0].edges, age, {"feature": credit.schema.names[0]}),
+    ):
+        found = select(metrics, f"{name}_bucket", **labels)
+        assert [count for _, count in found] == [
+            sum(v <= edge for v in values.tolist()) for edge in (*edges, np.inf)
+        ]
+        assert value(metrics, f"{name}_sum", **labels) == pytest.approx(values.sum())
+    whole = ModelMetrics(credit, "app")
+    whole.observe(x, scores)
+    assert samples(metrics) == pytest.approx(samples(whole))
+
+
+def test_what_is_changed_after_it_was_observed_counts_as_it_was(
+    credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    x, scores = credit_data.x[:2].copy(), np.array([0.25, 0.5])
+    metrics.observe(x, scores)
+    x[:], scores[:] = np.nan, 9.0
+
+    assert value(metrics, "model_score_sum") == 0.75
+    assert value(metrics, "model_feature_count", feature="age") == 2
+
+
+def test_rows_and_scores_that_do_not_fit_are_refused(
+    credit_data: Dataset, metrics: ModelMetrics
+) -> None:
+    x, scores = credit_data.x[:2], np.array([0.25, 0.5])
+    for rows, their_scores in ((x[:, :1], scores), (x, scores[:1]), (x[0], scores)):
+        with pytest.raises(ValueError, match="do not fit"):
+            metrics.observe(rows, their_scores)
+    assert value(metrics, "model_score_count") == 0
 
 
 def test_a_value_on_an_edge_belongs_to_the_bucket_below_it(

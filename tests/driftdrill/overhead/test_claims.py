@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from driftdrill.exposition import growing_labels, parse
@@ -68,14 +69,23 @@ def test_traffic_that_was_not_delivered_proves_nothing(
 
 def test_a_twin_without_metrics_is_compared_at_the_last_step() -> None:
     steps = [step(10, series=5.0), step(1000, series=5.0)]
-    slow = judge("live", "-", [steps[0], _with_cpu(steps[1], 1.3)], [])
-    fast = judge("live", "-", [steps[0], _with_cpu(steps[1], 1.02)], [])
+    slow = judge("live", "-", [steps[0], _beside_twin(steps[1], request_cpu=1.3)], [])
+    fast = judge("live", "-", [steps[0], _beside_twin(steps[1], request_cpu=1.02)], [])
 
     assert (slow.outcome, fast.outcome) == ("fail", "pass")
 
 
-def _with_cpu(found: Step, ratio: float) -> Step:
-    return Step(found.factor, found.rate, found.requests, 0, found.due, found.costs, (ratio,) * 10)
+def test_what_was_measured_in_turns_counts_before_what_was_measured_step_after_step() -> None:
+    # The machine got slower meanwhile, the service did not; and the other way about.
+    steps = [step(10, scrape_cpu_seconds=0.01), step(1000, scrape_cpu_seconds=0.02)]
+    same = judge("live", "-", [steps[0], _beside_twin(steps[1], scrape_cpu_seconds=1.0)], [])
+    grown = judge("live", "-", [steps[0], _beside_twin(steps[0], scrape_cpu_seconds=2.0)], [])
+
+    assert (same.outcome, grown.outcome) == ("pass", "fail")
+
+
+def _beside_twin(found: Step, **ratios: float) -> Step:
+    return replace(found, ratios={key: (ratio,) * 10 for key, ratio in ratios.items()})
 
 
 def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
