@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -72,15 +72,16 @@ def evaluate(
                 drawing = aside.submit(statistics, alerts, inlined, prometheus, span, points)
                 answer = answers(groups, loaded, engine=engine)
                 collided = collisions(recorders, inliner, prometheus, span)
-                unknown = unexposed(alerts, prometheus)
+                heard = [alert for alert in alerts if alert.place not in answer.unreachable]
+                unread = unexposed(heard, prometheus, span)
             drawn = drawing.result()
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
         for alert in alerts
         if alert.query is None and engine == "blocks"
     ]
-    faults = (*answer.faults, *collided)
-    return Timelines(answer.samples, as_loaded(groups), (*notes, *unknown), faults, drawn)
+    faults = (*answer.faults, *collided, *unread)
+    return Timelines(answer.samples, as_loaded(groups), tuple(notes), faults, drawn)
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,21 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Answers:
-    """The samples of `ALERTS`, and why silence would prove nothing; both as in `Timelines`."""
+    """What some alerts did.
+
+    Attributes:
+        samples: Those of `ALERTS`, as in `Timelines`.
+        unreachable: By the alert's place in the order of evaluation, why its silence would prove
+            nothing.
+    """
 
     samples: tuple[Series, ...]
-    faults: tuple[str, ...]
+    unreachable: Mapping[int, str]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """As in `Timelines`."""
+        return tuple(self.unreachable.values())
 
 
 def answers(
