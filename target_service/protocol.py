@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from target_service.body import WAITING, Waiting
 
@@ -31,10 +33,16 @@ a client that is cut off while it sends may never read why."""
 class GuardedProtocol(HttpToolsProtocol):
     """One connection; uvicorn makes it."""
 
-    def __init__(self, *arguments: Any, app_state: dict[str, Any], **named: Any) -> None:
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         # One dictionary per server, which uvicorn copies into every request's scope.
         self._waiting: Waiting = app_state.setdefault(WAITING, Waiting())
-        super().__init__(*arguments, app_state=app_state, **named)
+        super().__init__(config, server_state, app_state, _loop)
         self._waits = False
         self._room = MAX_HEAD
         self._arriving = True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,15 +44,48 @@ def files(tmp_path_factory):
     return folder
 
 
+def command(files, *options: str) -> list[str]:
+    told = ["--scenarios", files / "drills", "--rules", files / "rules.yml", "--out", files / "out"]
+    return [sys.executable, "-m", "driftdrill", "mutate", *map(str, told), *options]
+
+
 def mutate(files, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "driftdrill", "mutate", "--scenarios", str(files / "drills")]
+    """The same study goes on where it ended before, so only the first one takes its time."""
     return subprocess.run(
-        [*command, "--rules", str(files / "rules.yml"), *options],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
+        command(files, *options), capture_output=True, text=True, timeout=240, check=False
     )
+
+
+def lines(files) -> list[bytes]:
+    return [line for path in files.glob("out/*") for line in path.read_bytes().split(b"\n") if line]
+
+
+def test_a_study_that_is_interrupted_says_what_it_found_and_that_more_is_to_come(files):
+    found = files / "half.json"
+    with subprocess.Popen(
+        command(files, "--json", str(found)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as study:
+        deadline = time.monotonic() + 120
+        while not lines(files):
+            assert study.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        study.send_signal(signal.SIGINT)
+        said, _ = study.communicate(timeout=60)
+    told = json.loads(found.read_text())
+    assert study.returncode == 3, said
+    assert (told["score"], told["undecided"]) == (None, told["mutants"] - len(lines(files)))
+    assert 0 < told["noticed"] + len(told["survivors"]) < told["mutants"]
+    assert b"mutants are undecided" in said
+
+
+def test_what_was_found_is_not_asked_again_and_unfinished_lines_are(files):
+    before = lines(files)
+    (journal,) = files.glob("out/*")
+    journal.write_bytes(journal.read_bytes().rstrip()[:-1])
+    assert mutate(files, "--at-least", "0").returncode == 0
+    assert lines(files)[: len(before) - 1] == before[:-1]
+    assert len(lines(files)) == 14 + 1
 
 
 def test_damage_that_a_drill_notices_is_told_from_damage_that_it_does_not(files):
