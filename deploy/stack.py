@@ -20,7 +20,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "grafana")]
 
 from alerting import rule_file  # noqa: E402  found through the lines above
 
-from driftdrill.rig.configs import DRILL, HARNESS_RULES, JOB  # noqa: E402
+from driftdrill.rig.configs import DRILL_LABELS, HARNESS_RULES, JOB  # noqa: E402
 from driftdrill.scaling import (  # noqa: E402
     milliseconds,
     scale_alertmanager_config,
@@ -55,7 +55,7 @@ def write_stack(out: Path, speed: float) -> None:
 def _write_prometheus(folder: Path, speed: float) -> list[dict[str, Any]]:
     """Configuration and rules; returns the groups of the rules."""
     config = scale_prometheus_config(_read(PROJECT / "prometheus" / "prometheus.yml"), speed)
-    config["global"]["external_labels"] = {DRILL: "true"}  # its alerts wake nobody
+    config["global"]["external_labels"] = DRILL_LABELS  # its alerts wake nobody
     config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": ["alertmanager:9093"]}]}]
     config["rule_files"] = ["rules/*.yml"]  # a drill does nothing to a machine
     (service,) = (job for job in config["scrape_configs"] if job["job_name"] == JOB)
@@ -117,7 +117,7 @@ def _write_grafana(folder: Path, speed: float, groups: list[dict[str, Any]]) -> 
         {
             **group,
             "rules": [
-                {**rule, "labels": {**rule.get("labels", {}), DRILL: "true"}}
+                {**rule, "labels": {**rule.get("labels", {}), **DRILL_LABELS}}
                 for rule in group["rules"]
             ],
         }

@@ -139,7 +139,7 @@ def fly(
     prometheus = Prometheus(rig.prometheus_url)
     try:
         ready(rig)
-        watch.rules = prometheus.rules()
+        watch.rules, watch.added_labels = prometheus.rules(), rig.added_labels
         if already := [n for n in prometheus.firing() if n not in watch.allowed_before]:
             raise RigError(f"not quiet before the drill: {', '.join(already)} fires already")
         before = health.baseline(prometheus)

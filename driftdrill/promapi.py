@@ -230,7 +230,11 @@ def _series(data: Any) -> list[Series]:
 
 
 def alert_lives(
-    samples: Iterable[Series], clock: Clock, intervals: Mapping[str, float], until: float
+    samples: Iterable[Series],
+    clock: Clock,
+    intervals: Mapping[str, float],
+    until: float,
+    added: Mapping[str, str],
 ) -> tuple[Alert, ...]:
     """The lives of every alert instance, from the samples of Prometheus' own `ALERTS` series.
 
@@ -240,6 +244,8 @@ def alert_lives(
         intervals: Real seconds between two evaluations, by alert name. An instance that is not
             there at an evaluation was resolved by then.
         until: Unix time up to which the samples go.
+        added: Labels that Prometheus adds to alerts when it sends them, to those that have them not
+            already; `ALERTS` is without them.
     """
     states: defaultdict[tuple[str, frozenset[tuple[str, str]]], dict[float, str]]
     states = defaultdict(dict)
@@ -247,7 +253,7 @@ def alert_lives(
         labels = dict(series.labels)
         name, state = labels.pop("alertname"), labels.pop("alertstate")
         for time in series.times:
-            states[name, frozenset(labels.items())][time] = state
+            states[name, frozenset({**added, **labels}.items())][time] = state
     lives = [
         _life(name, dict(sorted(labels)), life, seen, clock, intervals[name], until)
         for (name, labels), seen in states.items()

@@ -172,7 +172,7 @@ def _judge_fires(expect: Expect, scenario: Scenario, seen: Observation) -> _Judg
         for alert in seen.alerts
         if alert.firing_at is not None
         and matches(expect, alert)
-        and not any(_explains(other, alert, before=expect.onset) for other in earlier)
+        and not any(_explains(other, alert, expect.onset, seen.observed_s) for other in earlier)
     ]
     first = min(fired, key=lambda a: a.firing_at or 0.0, default=None)
     name = alert_title(expect.alert, expect.labels)
@@ -186,7 +186,7 @@ def _judge_fires(expect: Expect, scenario: Scenario, seen: Observation) -> _Judg
         if seen.observed_s < expect.onset + expect.within:
             return line("inconclusive"), f"{name}: the drill ended before its deadline"
         return line("fail"), f"{name} did not fire within {short_time(expect.within)} of the change"
-    delay = first.firing_at - expect.onset
+    delay = round(first.firing_at - expect.onset, 3)
     if delay < 0:
         return line("fail", delay), f"{name} fired {short_time(-delay)} before the change"
     if delay > expect.within:
@@ -198,10 +198,17 @@ def _judge_fires(expect: Expect, scenario: Scenario, seen: Observation) -> _Judg
     return line("pass", delay), None
 
 
-def _explains(expect: Expect, alert: Alert, before: float) -> bool:
-    """Whether an alert that fired and was over before a time is due to an earlier expectation."""
+def _explains(expect: Expect, alert: Alert, before: float, observed: float) -> bool:
+    """Whether an alert that fired and was over before a time is due to an earlier expectation.
+
+    One that still fires may be over by then, as long as that time is still to come.
+    """
     over = alert.resolved_at is not None and alert.resolved_at <= before
-    return over and matches(expect, alert) and (alert.firing_at or 0.0) >= expect.onset
+    return (
+        (over or observed < before)
+        and matches(expect, alert)
+        and (alert.firing_at or 0.0) >= expect.onset
+    )
 
 
 def _judge_resolves(expect: Expect, resolve: Resolve, seen: Observation) -> _Judged:
@@ -218,7 +225,7 @@ def _judge_resolves(expect: Expect, resolve: Resolve, seen: Observation) -> _Jud
     if last > deadline:
         late = f"{short_time(last - resolve.end)} after the end of the change"
         reason = f"{name} resolved {late}, not within {short_time(resolve.within)}"
-        return line("fail", last - resolve.end), reason
+        return line("fail", round(last - resolve.end, 3)), reason
     if seen.observed_s < deadline:
         return line("inconclusive"), f"{name}: the drill ended before it had to resolve"
     if not fired:
@@ -226,13 +233,13 @@ def _judge_resolves(expect: Expect, resolve: Resolve, seen: Observation) -> _Jud
     if len(over) < len(fired):
         within = short_time(resolve.within)
         return line("fail"), f"{name} did not resolve within {within} of the end of the change"
-    return line("pass", last - resolve.end), None
+    return line("pass", round(last - resolve.end, 3)), None
 
 
 def _judge_may(allow: Allow, seen: Observation) -> _Judged:
     """An allowed alert may fire as often as it is allowed to; too early, it is unexpected."""
     fired = [
-        alert.firing_at - allow.onset
+        round(alert.firing_at - allow.onset, 3)
         for alert in seen.alerts
         if alert.firing_at is not None and permits(allow, alert)
     ]

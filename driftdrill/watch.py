@@ -21,6 +21,7 @@ from driftdrill.promapi import (
     watched,
 )
 from driftdrill.report.progress import Progress
+from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.replicas import Service
 from driftdrill.rig.tools import Tools
 from driftdrill.rig.webhook import Notification
@@ -40,7 +41,7 @@ the first request says nothing about the drill."""
 IDLE_ALERTS = frozenset({"NoTraffic"})
 """What the shipped rules say of a service that nobody asks yet; the first requests end it."""
 
-_CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name"}
+_CONTEXT_LABELS = {"model", "version", "severity", "job", "instance", "app_name", *DRILL_LABELS}
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Watch:
     clock: Clock | None = None
     observed_s: float = 0.0
     rules: list[Rule] = field(default_factory=list)
+    added_labels: Mapping[str, str] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
     statuses: list[Status] = field(default_factory=list)
     statistics: tuple[Statistic, ...] = ()
@@ -97,7 +99,9 @@ class Watch:
         before = self.clock.t0 - STARTUP_S
         samples = prometheus.samples("ALERTS", before, self.clock.unix(until))
         intervals = {rule.name: rule.interval for rule in self.rules}
-        lives = alert_lives(samples, self.clock, intervals, self.clock.unix(until))
+        lives = alert_lives(
+            samples, self.clock, intervals, self.clock.unix(until), self.added_labels
+        )
         self.alerts = notified(self._ours(lives), notifications, self.clock)
         self.observed_s = until
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from driftdrill.mutate.mutants import Mutant
 from driftdrill.promapi import Clock, Series, alert_lives
+from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
 from driftdrill.verdict import Observation, Verdict, judge
@@ -124,6 +125,7 @@ class Trial:
                 clock,
                 {rule.name: group.interval / 1000 for rule, group in rules},
                 clock.unix(about.duration),
+                DRILL_LABELS,
             ),
             faults=faults,
         )

@@ -91,7 +91,7 @@ def live_html(view: LiveView) -> str:
         report=view.report,
         columns=COLUMNS,
         unknown=UNKNOWN,
-        rows=live_rows(scenario, seen, view.verdict or judge(scenario, seen)),
+        rows=live_rows(scenario, seen, view.verdict),
         shares=_markup(draw_shares(view.shares, _SMALL)) if view.shares else "",
         distances=_markup(draw_distances(ranked, _SMALL)) if ranked else "",
         drawings=[
@@ -102,34 +102,57 @@ def live_html(view: LiveView) -> str:
     )
 
 
-def live_rows(scenario: Scenario, seen: Observation, verdict: Verdict) -> list[LiveRow]:
-    """A row per expectation, as things stand; an alert that fired unasked, and again, is one."""
-    # The verdict lists those that must fire first, as the scenario does.
-    first = len(scenario.expects)
-    rows = [
-        _row(line, expect, seen)
-        for line, expect in zip(verdict.expectations[:first], scenario.expects, strict=True)
-    ]
-    others = [_row(line, None, seen) for line in verdict.expectations[first:]]
-    return rows + list({row.cells[0]: row for row in others}.values())
+def live_rows(scenario: Scenario, seen: Observation, verdict: Verdict | None) -> list[LiveRow]:
+    """A row per expectation, as things stand; an alert that fired unasked, and again, is one.
+
+    Args:
+        scenario: The drill.
+        seen: What has been seen of it.
+        verdict: Once it has been judged; what an alert still waits for is told until then.
+    """
+    judged = verdict or judge(scenario, seen)
+    asked = (expect for expect in scenario.expects for _ in range(1 + bool(expect.resolve)))
+    rows, unasked = [], {}
+    for line in judged.expectations:
+        if line.kind in ("fires", "resolves"):
+            rows.append(_row(line, _Task.of(line, next(asked)), seen, verdict is not None))
+        else:
+            row = _row(line, None, seen, verdict is not None)
+            unasked[row.cells[0], line.kind] = row
+    return [*rows, *unasked.values()]
 
 
-def _row(line: Expectation, expect: Expect | None, seen: Observation) -> LiveRow:
+@dataclass(frozen=True)
+class _Task:
+    """From when an alert is waited for, and for how long; seconds of production time."""
+
+    since: float
+    within: float
+
+    @classmethod
+    def of(cls, line: Expectation, expect: Expect) -> _Task:
+        if line.kind == "resolves" and expect.resolve is not None:
+            return cls(expect.resolve.end, expect.resolve.within)
+        return cls(expect.onset, expect.within)
+
+
+def _row(line: Expectation, task: _Task | None, seen: Observation, is_judged: bool) -> LiveRow:
     lives = [alert for alert in seen.alerts if matches(line, alert)]
     life = max(lives, key=lambda alert: alert.firing_at or alert.pending_at or 0.0, default=None)
     state, since = _state(life)
     value, threshold = _latest(line, seen.statistics)
-    expected, deadline = "silent", UNKNOWN
-    outcome: str = line.outcome
-    if expect is not None:
-        expected = f"fires within {short_time(expect.within)}"
-        left = expect.onset + expect.within - seen.observed_s
-        if line.outcome == "inconclusive" and left > 0:
-            waiting = seen.observed_s < expect.onset
-            deadline = f"{short_time(round(left))} left"
-            outcome = "not due yet" if waiting else "due"
-        elif line.delay_s is not None:
+    expected = "may fire" if line.kind == "may" else "silent"
+    deadline, outcome, waiting = UNKNOWN, line.outcome, None
+    if task is not None:
+        expected = f"{line.kind} within {short_time(task.within)}"
+        left = task.since + task.within - seen.observed_s
+        waiting = None if is_judged else _waiting(line, task, seen.observed_s)
+        if line.delay_s is not None:
             deadline = f"took {short_time(line.delay_s)}"
+        elif waiting is not None:
+            deadline = f"{short_time(round(left))} left"
+    if waiting is not None:
+        outcome = "inconclusive"
     return LiveRow(
         (
             alert_title(line.alert, line.labels),
@@ -139,11 +162,21 @@ def _row(line: Expectation, expect: Expect | None, seen: Observation) -> LiveRow
             short_number(threshold),
             expected,
             deadline,
-            outcome,
+            waiting or outcome,
         ),
         state,
-        line.outcome,
+        outcome,
     )
+
+
+def _waiting(line: Expectation, task: _Task, now: float) -> str | None:
+    """What would have to come for an expectation to hold, while it still can; else None."""
+    if line.outcome == "inconclusive" and now < task.since + task.within:
+        return "not due yet" if now < task.since else "due"
+    in_time = line.delay_s is not None and 0 <= line.delay_s <= task.within
+    if line.kind == "fires" and line.outcome == "fail" and in_time:
+        return "notification under way"
+    return None
 
 
 def _state(life: Alert | None) -> tuple[State, float | None]:

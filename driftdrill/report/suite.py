@@ -96,9 +96,9 @@ def _headline(outcome: Outcome) -> Text:
 
 
 def _fired(verdict: Verdict) -> str:
-    """Every alert that an expectation waited for and that came, with its delay."""
+    """Every alert that had to fire, or might, and did, with its delay."""
     return ", ".join(
         f"{printable(alert_title(line.alert, line.labels))} {short_time(line.delay_s)}"
         for line in verdict.expectations
-        if line.delay_s is not None
+        if line.delay_s is not None and line.kind != "resolves"
     )

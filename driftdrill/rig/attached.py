@@ -16,6 +16,7 @@ import httpx
 import yaml
 
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
+from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.process import Process
 from driftdrill.rig.replicas import Service
@@ -45,6 +46,7 @@ class Attached:
         prometheus_url: As given.
         alertmanager_url: Of the Alertmanagers that Prometheus knows.
         service_urls: Of the target.
+        added_labels: Those of a drill, where that Prometheus adds them to the alerts that it sends.
         versions: Of Prometheus and of an Alertmanager.
         evaluated: Per rule group, name and interval, the unix times of evaluations that were seen.
     """
@@ -96,7 +98,10 @@ class Attached:
         urls = [active["url"].partition("/api/")[0] for active in known]
         self.alertmanager_url = ", ".join(urls)
         external = (yaml.safe_load(config) or {}).get("global", {}).get("external_labels") or {}
-        self.receiver = AlertmanagerReader(urls, frozenset(external), self._pause)
+        # Others, such as a replica's name, its Alertmanager need never see: they may be dropped.
+        self.added_labels = dict(external.items() & DRILL_LABELS.items())
+        ignored = external.keys() - self.added_labels.keys()
+        self.receiver = AlertmanagerReader(urls, frozenset(ignored), self._pause)
         self._stack.callback(self.receiver.close)
         self.versions = {"prometheus": version, "alertmanager": self.receiver.version()}
 
@@ -139,14 +144,14 @@ class AlertmanagerReader:
 
     Args:
         urls: Base URLs; what one of them has, has arrived.
-        external: Names of the labels that Prometheus adds on the way, and `ALERTS` does not have.
+        ignored: Names of labels that Prometheus adds on the way and that nobody looks for.
         pause: Real seconds from one question to the next.
     """
 
-    def __init__(self, urls: Sequence[str], external: frozenset[str], pause: float) -> None:
+    def __init__(self, urls: Sequence[str], ignored: frozenset[str], pause: float) -> None:
         self._urls = urls
         self._pause = pause
-        self._external = external
+        self._ignored = ignored
         self._client = httpx.Client(timeout=5.0, trust_env=False)
         self._seen: dict[tuple[str, str], Notification] = {}
         self._asked_at = 0.0
@@ -188,7 +193,7 @@ class AlertmanagerReader:
         return answers
 
     def _told(self, alert: dict[str, Any]) -> Notification:
-        labels = {k: v for k, v in alert["labels"].items() if k not in self._external}
+        labels = {k: v for k, v in alert["labels"].items() if k not in self._ignored}
         return Notification(
             alert=labels.pop("alertname"),
             labels=labels,

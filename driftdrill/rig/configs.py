@@ -36,8 +36,8 @@ STARTED = "process_start_time_seconds"
 HEARTBEAT = "driftdrill:heartbeat"
 """1 at every evaluation of the rules: a gap in it is a gap in what the rules saw."""
 
-DRILL = "drill"
-"""The label, `true`, that Prometheus adds to every alert of a drill that it sends."""
+DRILL_LABELS = {"drill": "true"}
+"""What Prometheus adds to the labels of every alert of a drill that it sends."""
 
 _SHIPPED = PROJECT / "prometheus"
 HARNESS_RULES = {
@@ -95,7 +95,7 @@ def write_prometheus_config(
     """
     source = _SHIPPED / "prometheus.yml"
     config = _scaled(source, scale_prometheus_config, speed)
-    config["global"]["external_labels"] = {DRILL: "true"}
+    config["global"]["external_labels"] = DRILL_LABELS
     config["rule_files"] = [str(rules.resolve() / "*.yml")]
     for alertmanagers in config["alerting"]["alertmanagers"]:
         alertmanagers["static_configs"] = [{"targets": [alertmanager]}]

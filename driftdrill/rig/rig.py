@@ -14,6 +14,7 @@ from typing import Any, Self
 from driftdrill.promapi import Clock
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
+    DRILL_LABELS,
     ScrapeJob,
     write_alertmanager_config,
     write_prometheus_config,
@@ -60,7 +61,10 @@ class Rig:
         addresses: What Prometheus calls them.
         prometheus_url: Base URL of Prometheus.
         alertmanager_url: Base URL of Alertmanager.
+        added_labels: What Prometheus adds to the labels of an alert that it sends.
     """
+
+    added_labels = DRILL_LABELS
 
     def __init__(
         self,

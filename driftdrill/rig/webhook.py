@@ -12,8 +12,6 @@ from typing import Literal, Self
 
 import msgspec
 
-from driftdrill.rig.configs import DRILL
-
 _MAX_BODY = 4 * 2**20
 _READ_TIMEOUT_S = 10
 
@@ -23,7 +21,7 @@ class Notification(msgspec.Struct, frozen=True):
 
     Attributes:
         alert: Its name.
-        labels: Its other labels, but for the one that marks a drill: the rules do not give it.
+        labels: Its other labels, with those that Prometheus added on the way.
         starts_at: When it began to fire, as Prometheus told Alertmanager.
         received_at: When the first notification of this status arrived here.
         status: What the notification said.
@@ -92,7 +90,7 @@ class NotificationReceiver:
             for alert in post.alerts:
                 start = alert.starts_at.timestamp()
                 key = (frozenset(alert.labels.items()), start, alert.status)
-                labels = {k: v for k, v in alert.labels.items() if k not in ("alertname", DRILL)}
+                labels = {k: v for k, v in alert.labels.items() if k != "alertname"}
                 name = alert.labels.get("alertname", "")
                 self._seen.setdefault(key, Notification(name, labels, start, now, alert.status))
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from driftdrill.models import service
 from driftdrill.promapi import Clock, PrometheusError, alert_lives
 from driftdrill.report.progress import Progress
+from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.errors import RigError
 from driftdrill.rig.tools import Tools
 from driftdrill.verdict import Observation, Requests
@@ -132,7 +133,9 @@ def observe(
     return replace(
         seen,
         rules=tuple(sorted({rule.name for rule in found.rules if rule.alerting})),
-        alerts=alert_lives(found.samples, clock, intervals, clock.unix(about.duration)),
+        alerts=alert_lives(
+            found.samples, clock, intervals, clock.unix(about.duration), DRILL_LABELS
+        ),
         faults=found.faults,
         statistics=found.statistics,
     ), found.notes

@@ -77,7 +77,7 @@ def test_every_drill_is_in_the_table_and_in_one_junit_file_and_the_worst_decides
     running = suite("--junit", "junit.xml")
     said, _ = running.communicate(timeout=60)
     assert running.returncode == 1, said
-    assert "noisy: Asked fired at 1m, but nothing expects it" in said
+    assert 'noisy: Asked{drill="true"} fired at 1m, but nothing expects it' in said
     assert "short lasts under 60s: too short to scrape twice" in said
     assert "3 drills in" in said
     assert "1 passed, 1 failed, 1 inconclusive" in said

@@ -159,6 +159,7 @@ def test_an_alert_of_their_prometheus_is_read_and_its_arrival_at_their_alertmana
     assert code == 0, verdict["reasons"]
     (alert,) = [a for a in verdict["alerts"] if a["alert"] == "ScorerRefuses"]
     assert alert["notified_at"] >= alert["firing_at"] > 6
+    assert alert["labels"] == {}  # theirs marks no drill, and nothing of it is ours to change
     assert verdict["speed"] == 1
     assert verdict["versions"]["prometheus"] == find_tools().prometheus.version
 

@@ -70,6 +70,21 @@ def test_a_drill_of_each_group_passes_on_real_servers(live):
     assert set(verdicts) == set(DRILLS)
 
 
+def test_every_alert_is_marked_as_one_of_a_drill_and_labelled_as_in_a_virtual_one(live, virtual):
+    seen, computed = (
+        {
+            (name, alert["alert"], *sorted(alert["labels"].items()))
+            for name, verdict in verdicts.items()
+            for alert in verdict["alerts"]
+            if alert["firing_at"] is not None
+        }
+        for verdicts in (live[2], virtual[2])
+    )
+    assert all(("drill", "true") in labels for _, _, *labels in seen)
+    expected = {("concept-sudden", "ModelQualityDegraded"), ("score-collapse", "ScoreCollapse")}
+    assert expected < {(name, alert) for name, alert, *_ in seen & computed}
+
+
 def test_a_virtual_drill_says_what_the_live_one_says_and_when(live, virtual):
     for name in DRILLS:
         seen, computed = live[2][name], virtual[2][name]

@@ -193,6 +193,7 @@ def test_a_drill_started_over_http_fires_its_alerts_through_alertmanager(stack, 
     files = stack.wait("verdict", lambda: list((tmp_path / "runs").glob("*/verdict.json")))
     verdict = json.loads(files[0].read_text())
     assert verdict["outcome"] == "pass", verdict["reasons"]
+    assert {alert["labels"]["drill"] for alert in verdict["alerts"]} == {"true"}
 
 
 def form(folder: Path, speed: str) -> dict[str, str]:

@@ -9,7 +9,8 @@ import report_examples
 
 from driftdrill.report.live import COLUMNS, LiveView, live_html, live_rows
 from driftdrill.report.shares import Share, distances
-from driftdrill.verdict import Alert, Curve, Observation, Statistic, judge
+from driftdrill.verdict import Alert, Curve, Observation, Statistic, Verdict, judge
+from scenarios.expectations import Allow, Resolve
 from scenarios.spec import Scenario
 
 SCENARIO = report_examples.scenario()
@@ -33,10 +34,17 @@ def statistic(*values: float) -> Statistic:
     return Statistic("FeatureDrift", "ratio", curves, (limit,))
 
 
-def row(observation: Observation, alert: str) -> dict[str, str]:
-    rows = live_rows(SCENARIO, observation, judge(SCENARIO, observation))
-    (found,) = (r for r in rows if r.cells[0].startswith(alert))
-    return dict(zip(COLUMNS, found.cells, strict=True))
+def shown_rows(
+    observation: Observation, scenario: Scenario = SCENARIO, verdict: Verdict | None = None
+) -> list[dict[str, str]]:
+    rows = live_rows(scenario, observation, verdict)
+    return [dict(zip(COLUMNS, row.cells, strict=True)) for row in rows]
+
+
+def row(observation: Observation, alert: str, **judged: Verdict) -> dict[str, str]:
+    rows = shown_rows(observation, **judged)
+    (found,) = (row for row in rows if row["Alert"].startswith(alert))
+    return found
 
 
 def view(observation: Observation, scenario: Scenario = SCENARIO, **more) -> LiveView:
@@ -68,6 +76,34 @@ def test_an_alert_that_fired_in_time_counts_down_no_longer():
     alert = Alert("FeatureDrift", INCOME, None, 1320.0, None, 1340.0)
     shown = row(seen(1600.0, alert), "FeatureDrift")
     assert (shown["Deadline"], shown["So far"]) == ("took 2m", "pass")
+
+
+def test_an_alert_has_not_failed_while_its_notification_is_under_way():
+    """Until the drill is judged: what has not arrived by then reaches nobody."""
+    fired = seen(1330.0, Alert("FeatureDrift", INCOME, None, 1320.0))
+    shown = row(fired, "FeatureDrift")
+    assert (shown["Deadline"], shown["So far"]) == ("took 2m", "notification under way")
+    judged = row(fired, "FeatureDrift", verdict=judge(SCENARIO, fired))
+    assert (judged["State"], judged["So far"]) == ("firing", "fail")
+
+
+def test_that_an_alert_resolves_is_a_row_of_its_own_with_its_own_deadline():
+    over = [replace(e, resolve=Resolve(3600.0, within=900.0)) for e in SCENARIO.expects]
+    alert = Alert("FeatureDrift", INCOME, None, 1320.0, None, 1340.0)
+    first, second, third, fourth, *_ = shown_rows(
+        seen(1980.0, alert), replace(SCENARIO, expects=tuple(over))
+    )
+    assert [first["Expected"], first["So far"]] == ["fires within 10m", "pass"]
+    assert [second["Expected"], second["Deadline"]] == ["resolves within 15m", "42m left"]
+    assert second["So far"] == "not due yet"
+    assert [third["Alert"], third["Expected"]] == ["ScoreDrift", "fires within 15m"]
+    assert fourth["Expected"] == "resolves within 15m"
+
+
+def test_an_alert_that_may_fire_is_not_said_to_stay_silent():
+    allowing = replace(SCENARIO, allows=(Allow("NoTraffic", {}, 0.0),))
+    (shown,) = (r for r in shown_rows(seen(600.0), allowing) if r["Alert"] == "NoTraffic")
+    assert shown["Expected"] == "may fire"
 
 
 def test_a_missed_deadline_fails_while_the_drill_still_runs():

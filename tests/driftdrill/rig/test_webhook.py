@@ -50,12 +50,12 @@ def test_a_notification_holds_the_alert_its_start_and_its_arrival(
     assert before <= notification.received_at <= time.time()
 
 
-def test_the_label_that_marks_a_drill_is_not_one_of_the_alert(
+def test_what_prometheus_added_on_the_way_is_one_of_the_labels(
     receiver: NotificationReceiver,
 ) -> None:
     post(receiver.url, alert(model="credit", drill="true"))
     (notification,) = receiver.notifications()
-    assert notification.labels == {"model": "credit"}
+    assert notification.labels == {"model": "credit", "drill": "true"}
 
 
 def test_only_the_first_notification_of_an_instance_counts(receiver: NotificationReceiver) -> None:
