@@ -51,7 +51,7 @@ def mutate(
 
         findings = study(plan, interruption, show)
     print_findings(findings, arguments, console)
-    for argument in idle(findings.survivors, arguments):
+    for argument in () if findings.undecided else idle(findings.survivors, arguments):
         note = f"no mutant survives for which it would be argued: {argument.mutant}"
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     found = summary(findings, arguments)
