@@ -1,8 +1,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
+MLSERVER := build/mlserver
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drill test up lint fmt bench clean
+.PHONY: help setup drill test up lint audit fmt bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -13,7 +14,7 @@ setup: $(BIN)/.installed  ## Install the project into .venv, fetch Prometheus, t
 drill: setup  ## Run the first drill: a feature drifts, the right alerts must fire
 	$(BIN)/driftdrill run covariate-sudden --live
 
-test: setup $(BIN)/.installed-dev  ## Run every check and every test
+test: setup $(BIN)/.installed-dev $(MLSERVER)/.installed  ## Run every check and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,6 +31,11 @@ lint: $(BIN)/.installed-dev  ## Check style, types and import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+audit:  ## Look the pinned dependencies up in PyPI's advisories
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 fmt: $(BIN)/.installed-dev  ## Format the code
 	$(BIN)/ruff check --fix .
@@ -48,6 +54,12 @@ $(BIN)/pip:
 
 $(BIN)/.installed: $(BIN)/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+# Pins of its own that do not go with ours, all of them written down: nothing is left to resolve.
+$(MLSERVER)/.installed: tests/peers/mlserver_requirements.txt
+	$(PYTHON) -m driftdrill.rig.venv $(MLSERVER)
+	$(MLSERVER)/bin/pip install --quiet --no-deps --no-compile --requirement $<
 	@touch $@
 
 $(BIN)/.installed-dev: $(BIN)/.installed

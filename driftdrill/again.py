@@ -30,7 +30,7 @@ class Given(msgspec.Struct, frozen=True):
         speed: Production seconds per real second; says nothing of a virtual drill.
         days: As `--days`.
         replicas: As `--replicas`.
-        prometheus: As `--prometheus`.
+        prometheus: As `--prometheus`, a URL or a file.
         workers: As `--workers`; those of other machines are not counted.
     """
 
@@ -42,7 +42,7 @@ class Given(msgspec.Struct, frozen=True):
     days: float | None = None
     replicas: int | None = None
     target: Input | None = None
-    prometheus: str | None = None
+    prometheus: str | Input | None = None
     workers: int = 0
 
 
@@ -75,8 +75,9 @@ def kept(folder: Path) -> Kept:
         found = msgspec.json.decode((folder / FILE).read_bytes(), type=Kept)
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{folder / FILE}: expected what `run` wrote there; {error}") from None
-    target = [found.told.target] if found.told.target else []
-    for file in (found.scenario, *found.told.rules, *target):
+    told = found.told
+    named = [file for file in (told.target, told.prometheus) if isinstance(file, Input)]
+    for file in (found.scenario, *told.rules, *named):
         try:
             same = read(Path(file.path)) == file
         except OSError as error:

@@ -12,6 +12,7 @@ from rich.console import Console
 from driftdrill.crew import ALONE, Crew
 from driftdrill.live import Stage, observe_live
 from driftdrill.models import service
+from driftdrill.monitoring import Monitoring
 from driftdrill.report import write_reports
 from driftdrill.report.progress import ProgressLine
 from driftdrill.report.terminal import print_verdict
@@ -42,15 +43,15 @@ def drill(
     interruption: Interruption,
     console: Console,
     target: Target | None = None,
-    prometheus: str | None = None,
+    monitoring: Monitoring | None = None,
     crew: Crew = ALONE,
 ) -> Verdict:
     """Run one drill, say how it went, and write its reports into `out`."""
     at = f" at {target.url}" if target else ""
     console.print(f"[bold]{scenario.name}[/] live{at} at speed {speed:g}, seed {seed}")
     served = target or service(scenario)
-    tools = None if prometheus else find_tools()
-    settings = Settings(speed, seed, out, rules, served, tools, prometheus, crew)
+    tools = None if monitoring else find_tools()
+    settings = Settings(speed, seed, out, rules, served, tools, monitoring, crew)
 
     def announce(rig: Stage) -> None:
         console.print(f"  Prometheus    {rig.prometheus_url}  ask it what you like meanwhile")

@@ -97,8 +97,8 @@ Stage = Rig | Attached
 
 
 def _stage(settings: Settings, interruption: Interruption) -> Stage:
-    if settings.prometheus is not None:
-        return Attached(settings.out, settings.prometheus, settings.speed)
+    if settings.monitoring is not None:
+        return Attached(settings.out, settings.monitoring, settings.speed)
     tools = settings.tools or find_tools()
     return Rig(settings.out, settings.speed, tools, settings.rules, interruption)
 
@@ -136,7 +136,7 @@ def fly(
     """
     _await_generator(generator, interruption)
     rig.watch()
-    prometheus = Prometheus(rig.prometheus_url)
+    prometheus = rig.prometheus()
     try:
         ready(rig)
         watch.rules, watch.added_labels = prometheus.rules(), rig.added_labels

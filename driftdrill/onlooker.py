@@ -56,7 +56,7 @@ class Onlooker:
             return False
         duration = watch.scenario.schedule.duration
         now = watch.clock.production(time.time())
-        prometheus = Prometheus(self.rig.prometheus_url)
+        prometheus = self.rig.prometheus()
         try:
             watch.look(prometheus, self.rig.receiver.notifications(), now)
         except PrometheusError:
@@ -74,7 +74,7 @@ class Onlooker:
         began, worked = time.monotonic(), time.process_time()
         if began < self._next:
             return
-        prometheus = Prometheus(self.rig.prometheus_url)
+        prometheus = self.rig.prometheus()
         try:
             self.watch.draw(prometheus)
             shares = self._shares(prometheus)

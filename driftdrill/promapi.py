@@ -117,13 +117,34 @@ class PrometheusError(RuntimeError):
     """Prometheus did not answer, or answered with an error."""
 
 
-class Prometheus:
-    """A Prometheus server's HTTP API."""
+_PLAIN = {"Accept-Encoding": "identity"}
+"""Servers are near: to compress an answer takes longer than to send it."""
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
+
+class Prometheus:
+    """A Prometheus server's HTTP API.
+
+    Args:
+        url: Base URL.
+        timeout: Seconds that an answer may take.
+        headers: Sent with every request.
+        trust: Whose certificates are trusted; None are the authorities that everybody trusts.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 10.0,
+        headers: Mapping[str, str] | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url
         self._client = httpx.Client(
-            base_url=url, timeout=timeout, trust_env=False, verify=_certificates()
+            base_url=url,
+            timeout=timeout,
+            headers={**_PLAIN, **(headers or {})},
+            trust_env=False,
+            verify=trust or _certificates(),
         )
 
     def close(self) -> None:
@@ -174,10 +195,12 @@ class Prometheus:
     def counter(self, name: str) -> float:
         """One of Prometheus' own counters, summed over its labels; 0 before it first counts."""
         try:
-            text = self._client.get("/metrics").text
+            answer = self._client.get("/metrics")
         except httpx.HTTPError as error:
             raise PrometheusError(f"Prometheus did not answer: {error}") from error
-        found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+        if not answer.is_success:
+            raise PrometheusError(f"{answer.url} answered {_refusal(answer)}")
+        found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", answer.text, re.MULTILINE)
         return sum(map(float, found))
 
     def get(self, endpoint: str, asked: Mapping[str, str] | None = None) -> Any:
@@ -196,12 +219,23 @@ class Prometheus:
     ) -> _AnyAnswer:
         try:
             answer = self._client.request(method, f"/api/v1/{endpoint}", params=asked)
-            content = msgspec.json.decode(answer.content, type=kind)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
+        except httpx.HTTPError as error:
             raise PrometheusError(f"Prometheus did not answer: {error}") from error
+        try:
+            content = msgspec.json.decode(answer.content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # Its errors are JSON; what is in front of it, or is none, answers otherwise.
+            why = f"not as Prometheus does: {error}" if answer.is_success else _refusal(answer)
+            raise PrometheusError(f"{answer.url.copy_with(query=None)} answered {why}") from error
         if content.status != "success":
             raise PrometheusError(f"Prometheus answered: {content.error}")
         return content
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """What an error's status says, and what helps."""
+    hint = "; look at its headers" if answer.status_code in {401, 403} else ""
+    return f"{answer.status_code} {answer.reason_phrase}{hint}"
 
 
 def _range(expression: str, start: float, end: float, step: float) -> dict[str, str]:

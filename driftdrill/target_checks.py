@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,21 +22,37 @@ from driftdrill.text import printable
 MANY = 50
 """Values of one label from which on it is worth a question, whatever they look like."""
 
-FEW = 5
-"""Values that look like what a client chose, from which on that is no accident."""
-
 FULL = 0.99
 """Share of the values in one bucket from which on a histogram says nothing."""
 
 OBSERVED = 100
 """Values that a histogram must hold before its edges are judged."""
 
-_LOOKS = {
-    "ids": re.compile(r"(?=.*\d)([0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,}|[\w.-]*?\d{2,})", re.I),
-    "paths": re.compile(r"/.*/?\d+(/.*)?|.*\?.*=.*"),
-    "e-mail addresses": re.compile(r"[^@\s]+@[^@\s]+\.\w+"),
-    "IP addresses": re.compile(r"\d{1,3}(\.\d{1,3}){3}(:\d+)?"),
-}
+
+@dataclass(frozen=True)
+class _Look:
+    """What values that a client chose look like.
+
+    Attributes:
+        kind: What people call them.
+        few: So many of them are no accident.
+        share: And if they are at least this part of the label's values.
+    """
+
+    kind: str
+    pattern: re.Pattern[str]
+    few: int
+    share: float
+
+
+_LOOKS = (
+    _Look("e-mail addresses", re.compile(r"[^@\s]+@[^@\s]+\.\w+"), 1, 0.0),
+    _Look("UUIDs", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I), 2, 0.0),
+    _Look("IP addresses", re.compile(r"\d{1,3}(\.\d{1,3}){3}(:\d+)?"), 5, 0.5),
+    # A part of nothing but digits, or with several; /v1 is neither.
+    _Look("paths", re.compile(r"/(.*/)?(\d+|[\w.-]*\d{2,}[\w.-]*)(/.*)?|.*\?.*=.*"), 3, 0.2),
+    _Look("ids", re.compile(r"(?=.*\d)([0-9a-f]{12,}|[\w.-]*?\d{2,})", re.I), 5, 0.5),
+)
 _BOUNDED = frozenset({"le", "quantile"})
 _SYNTHETIC = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
 
@@ -74,15 +92,20 @@ def unbounded_labels(exposition: Exposition) -> Iterator[str]:
     for (family, label), values in sorted(exposition.label_values.items()):
         if label in _BOUNDED:
             continue
-        shown = ", ".join(repr(value) for value in sorted(values)[:3])
-        for kind, pattern in reversed(_LOOKS.items()):
-            alike = [value for value in values if pattern.fullmatch(value)]
-            if len(alike) >= FEW and len(alike) >= len(values) / 2:
-                yield f"{family}: label {label!r} holds {kind}: {len(values)} values, {shown} …"
+        for look in _LOOKS:
+            alike = sorted(value for value in values if look.pattern.fullmatch(value))
+            if len(alike) >= max(look.few, look.share * len(values)):
+                named = f"{family}: label {label!r} holds {look.kind}"
+                yield f"{named}: {len(values)} values, {_some(alike)}"
                 break
         else:
             if len(values) >= MANY:
-                yield f"{family}: label {label!r} may be unbounded: {len(values)} values, {shown} …"
+                named = f"{family}: label {label!r} may be unbounded"
+                yield f"{named}: {len(values)} values, {_some(sorted(values))}"
+
+
+def _some(values: Sequence[str]) -> str:
+    return ", ".join(map(repr, values[:3])) + (" …" if len(values) > 3 else "")
 
 
 def _bad_family(family: Family) -> Iterator[str]:
@@ -90,6 +113,9 @@ def _bad_family(family: Family) -> Iterator[str]:
         yield f"{family.name}: no HELP: nobody will know what it counts"
     if family.type in {"unknown", "untyped"}:
         yield f"{family.name}: no TYPE: say whether it is a counter, a gauge or a histogram"
+    every = Counter((s.name, frozenset(s.labels.items())) for s in family.samples)
+    if twice := sum(count > 1 for count in every.values()):
+        yield f"{family.name}: {twice} series stand there twice: Prometheus keeps one of each"
     if family.type == "histogram":
         yield from _bad_histogram(family)
 
@@ -137,15 +163,18 @@ def _histograms(
 
 
 def missing_metrics(exposition: Exposition, rules: Sequence[Path]) -> Iterator[str]:
-    """What each rule reads that neither the service exposes nor another rule records."""
+    """What rules read that neither the service exposes nor another rule records."""
     groups = [group for path in rules for group in yaml.safe_load(path.read_text())["groups"]]
     every = [rule for group in groups for rule in group["rules"]]
     there = {name for name, _ in exposition.series} | {rule.get("record") for rule in every}
+    blind: dict[tuple[str, ...], dict[str, None]] = {}
     for rule in every:
-        missing = sorted(_names(str(rule["expr"])) - there - _SYNTHETIC)
+        missing = tuple(sorted(_names(str(rule["expr"])) - there - _SYNTHETIC))
+        blind.setdefault(missing, {})[rule.get("alert") or rule["record"]] = None
+    for missing, titles in blind.items():
         if missing:
-            title = rule.get("alert") or rule["record"]
-            yield f"rule {title} would find no {', '.join(missing)}"
+            who = f"rules {', '.join(titles)}" if len(titles) > 1 else f"rule {min(titles)}"
+            yield f"{who} would find no {', '.join(missing)}"
 
 
 def _names(expression: str) -> set[str]:

@@ -22,8 +22,9 @@ from rich.console import Console
 from driftdrill.crew import LOCUSTFILE, Crew
 from driftdrill.live import LoadGenerator, Stage, fly
 from driftdrill.models import service
+from driftdrill.monitoring import Monitoring
 from driftdrill.onlooker import Onlooker
-from driftdrill.promapi import Clock, Prometheus, PrometheusError
+from driftdrill.promapi import Clock, PrometheusError
 from driftdrill.report import write_reports
 from driftdrill.report.terminal import print_verdict
 from driftdrill.rig import readiness
@@ -54,11 +55,11 @@ class Stack:
     """Servers that run already.
 
     Attributes:
-        prometheus: Base URL of the Prometheus that scrapes the target.
+        monitoring: The Prometheus that scrapes the target.
         target: The service.
     """
 
-    prometheus: str
+    monitoring: Monitoring
     target: Target
 
 
@@ -100,7 +101,7 @@ def stay_up(offer: Offer, interruption: Interruption, console: Console) -> None:
                 page = ScrapeJob("locust", web.address, "/drill/metrics")
                 addresses = {"Locust": f"http://{web.address}"}
                 if offer.stack:
-                    addresses["Prometheus"] = offer.stack.prometheus
+                    addresses["Prometheus"] = offer.stack.monitoring.prometheus.url
                 else:
                     idle = Path(folder) / "idle"
                     rig = rigs.enter_context(_rig(offer, idle, offer.speed, page, interruption))
@@ -216,13 +217,13 @@ def _drill(
         offer.rules,
         stack.target if stack else service(scenario),
         None if stack else find_tools(),
-        stack.prometheus if stack else None,
+        stack.monitoring if stack else None,
         offer.crew,
     )
     watch = Watch(scenario, settings)
     rig: Stage
     if stack:
-        rig = rigs.enter_context(Attached(out, stack.prometheus, wanted.speed))
+        rig = rigs.enter_context(Attached(out, stack.monitoring, wanted.speed))
     else:
         rig = rigs.enter_context(_rig(offer, out, wanted.speed, page, interruption))
     onlooker = Onlooker(board, rig, watch)
@@ -236,7 +237,7 @@ def _drill(
     try:
         rig.start(settings.served)
         if stack:
-            _await_rest(watch, before, generator, interruption)
+            _await_rest(rig, watch, before, generator, interruption)
         fly(rig, watch, generator, interruption, onlooker.follow, lambda _: None)
     except (RigError, PrometheusError) as error:
         watch.faults.append(str(error))
@@ -252,7 +253,11 @@ def _drill(
 
 
 def _await_rest(
-    watch: Watch, before: Watch | None, generator: LoadGenerator, interruption: Interruption
+    rig: Stage,
+    watch: Watch,
+    before: Watch | None,
+    generator: LoadGenerator,
+    interruption: Interruption,
 ) -> None:
     """Wait until alerts and windows have forgotten the drill before this one.
 
@@ -263,7 +268,7 @@ def _await_rest(
     speed, rested_at = watch.settings.speed, 0.0
     if before and before.clock:
         rested_at = Clock(before.clock.unix(before.observed_s), speed).unix(REST_S)
-    prometheus = Prometheus(watch.settings.prometheus or "")
+    prometheus = rig.prometheus()
     try:
         while time.time() < rested_at or set(prometheus.firing()) - watch.allowed_before:
             interruption.check()

@@ -12,6 +12,7 @@ import numpy as np
 
 from driftdrill import health
 from driftdrill.crew import ALONE, Crew, notes
+from driftdrill.monitoring import Monitoring
 from driftdrill.promapi import (
     Clock,
     Prometheus,
@@ -54,7 +55,7 @@ class Settings:
         rules: Rule files, in production time.
         served: What our replicas are to be, or a service that runs elsewhere.
         tools: The programs; None where all servers run already.
-        prometheus: URL of somebody's Prometheus, which has its own rules; None starts one.
+        monitoring: Somebody's Prometheus, which has its own rules; None starts one.
         crew: Who sends the traffic.
     """
 
@@ -64,7 +65,7 @@ class Settings:
     rules: tuple[Path, ...]
     served: Service | Target
     tools: Tools | None
-    prometheus: str | None = None
+    monitoring: Monitoring | None = None
     crew: Crew = ALONE
 
 
@@ -87,7 +88,7 @@ class Watch:
     @property
     def allowed_before(self) -> frozenset[str]:
         """Alerts whose firing before the drill says nothing about it."""
-        idle = IDLE_ALERTS if self.settings.prometheus is not None else frozenset()
+        idle = IDLE_ALERTS if self.settings.monitoring is not None else frozenset()
         return idle | {allow.alert for allow in self.scenario.allows}
 
     def look(
@@ -136,7 +137,7 @@ class Watch:
 
     def _ours(self, alerts: Sequence[Alert]) -> tuple[Alert, ...]:
         """Without those that may fire before the drill, in a Prometheus that runs already."""
-        if self.settings.prometheus is None:
+        if self.settings.monitoring is None:
             return tuple(alerts)
         allowed = self.allowed_before
         return tuple(

@@ -5,6 +5,7 @@ A Locust that is alone sends everything; a master divides the traffic among its 
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import Namespace
 from collections.abc import Callable
@@ -201,6 +202,9 @@ def prepare(options: Namespace, scenario: Scenario, target: Target, start: Start
     exchange = Exchange(target, population(scenario.model).schema)
     drill = Drill(traffic, target, exchange, start.urls)
     introduce(drill)
+    # What was loaded stays: the collector, whom every block of requests wakes, need not look there.
+    gc.collect()
+    gc.freeze()
     return drill
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from scenarios.endpoint import Strict, Tls, TlsKeys, read_headers, read_tls, read_url
 from scenarios.presets import FEEDBACK, PRESETS, SHIPPED
 from scenarios.template import (
     FOR_MANY,
@@ -26,9 +24,6 @@ from scenarios.template import (
 from scenarios.worlds import named, population
 from scenarios.yamlfile import Located, read_yaml
 from target_service.contract import Schema
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True)
@@ -85,26 +80,6 @@ class Feedback:
 
 
 @dataclass(frozen=True)
-class Tls:
-    """Whom to trust, and who we are. All None: the machine's authorities, no certificate."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    verify: bool = True
-
-    def context(self) -> ssl.SSLContext:
-        """The settings as Python takes them; OSError where a file cannot be read."""
-        context = ssl.create_default_context(cafile=self.ca)
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if self.certificate:
-            context.load_cert_chain(self.certificate, self.key)
-        return context
-
-
-@dataclass(frozen=True)
 class Target:
     """A model service that somebody runs.
 
@@ -124,7 +99,7 @@ class Target:
     metrics: str
     feedback: Feedback | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    tls: Tls = Tls()
+    tls: Tls = field(default_factory=Tls)
     rules: tuple[Path, ...] = ()
     path: Path | None = None
 
@@ -155,39 +130,34 @@ def shipped_target(url: str, model: str) -> Target:
 # --- The file's shape -----------------------------------------------------------------------------
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+class PredictKeys(Strict, frozen=True):
+    """`predict` of a target file."""
 
-
-class _Predict(_Strict, frozen=True):
     path: str | None = None
     request: Any = None
     score: str | None = None
     token: str | None = None
 
 
-class _Feedback(_Strict, frozen=True):
+class FeedbackKeys(Strict, frozen=True):
+    """`feedback` of a target file."""
+
     path: str
     request: Any
     label: Any = None
 
 
-class _Tls(_Strict, frozen=True):
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    verify: bool = True
+class TargetKeys(Strict, frozen=True):
+    """All that a target file may hold."""
 
-
-class _File(_Strict, frozen=True):
     url: str
     model: str
     preset: str = "json"
-    predict: _Predict = _Predict()
-    feedback: _Feedback | None = None
+    predict: PredictKeys = PredictKeys()
+    feedback: FeedbackKeys | None = None
     metrics: str = "/metrics"
-    headers: dict[str, str] = {}
-    tls: _Tls = _Tls()
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    tls: TlsKeys = TlsKeys()
     rules: tuple[str, ...] = ()
 
 
@@ -197,30 +167,30 @@ class _File(_Strict, frozen=True):
 def load_target(path: Path) -> Target:
     """Read one target file; BadFileError, naming file, line and key, where it does not fit."""
     source = read_yaml(path)
-    file = source.convert(_File)
+    file = source.convert(TargetKeys)
     with source.at("url"):
-        url = _url(file.url).rstrip("/")
+        url = read_url(file.url).rstrip("/")
     with source.at("model"):
         model = named(file.model, path.parent)
         schema = population(model).schema
     feedback = _feedback(source, file)
     predict = _predict(source, file, schema, told=feedback is not None)
     with source.at("metrics"):
-        metrics = _url(urljoin(f"{url}/", file.metrics))
+        metrics = read_url(urljoin(f"{url}/", file.metrics))
     return Target(
         url=url,
         model=model,
         predict=predict,
         metrics=metrics,
         feedback=feedback,
-        headers={name: _header(source, name, value) for name, value in file.headers.items()},
-        tls=_tls(source, file.tls, path.parent),
+        headers=read_headers(source, "headers", file.headers),
+        tls=read_tls(source, "tls", file.tls),
         rules=tuple(_file(source, f"rules[{i}]", rule, path) for i, rule in enumerate(file.rules)),
         path=path,
     )
 
 
-def _predict(source: Located, file: _File, schema: Schema, told: bool) -> Predict:
+def _predict(source: Located, file: TargetKeys, schema: Schema, told: bool) -> Predict:
     with source.at("preset"):
         if file.preset not in PRESETS:
             raise ValueError(f"no preset {file.preset!r}; known: {', '.join(PRESETS)}")
@@ -246,7 +216,7 @@ def _predict(source: Located, file: _File, schema: Schema, told: bool) -> Predic
     return predict
 
 
-def _feedback(source: Located, file: _File) -> Feedback | None:
+def _feedback(source: Located, file: TargetKeys) -> Feedback | None:
     raw = file.feedback
     if raw is None:
         return Feedback(**FEEDBACK) if file.preset == "driftdrill" else None
@@ -265,47 +235,6 @@ def _feedback(source: Located, file: _File) -> Feedback | None:
 def _require_path(path: str) -> None:
     if not path.startswith("/"):
         raise ValueError(f"expected a path that begins with /, got {path!r}")
-
-
-def _url(text: str) -> str:
-    filled = _filled(text)
-    parts = urlsplit(filled)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
-        raise ValueError(f"expected a URL such as http://127.0.0.1:8080, got {text!r}")
-    if parts.username or parts.password:
-        raise ValueError("expected no password in a URL: put it into headers, as ${VARIABLE}")
-    parts.port  # noqa: B018  raises ValueError where it is none
-    return filled
-
-
-def _header(source: Located, name: str, value: str) -> str:
-    with source.at(f"headers.{name}"):
-        filled = _filled(value)
-        if not _HEADER.fullmatch(name) or not filled.isprintable():
-            raise ValueError("expected a header's name, and a value on one line")
-    return filled
-
-
-def _filled(text: str) -> str:
-    def variable(found: re.Match[str]) -> str:
-        if found[1] not in os.environ:
-            raise ValueError(f"the environment has no variable {found[1]}")
-        return os.environ[found[1]]
-
-    return _VARIABLE.sub(variable, text)
-
-
-def _tls(source: Located, raw: _Tls, folder: Path) -> Tls:
-    def file(name: str | None) -> Path | None:
-        return folder / name if name else None
-
-    tls = Tls(file(raw.ca), file(raw.certificate), file(raw.key), raw.verify)
-    with source.at("tls"):
-        try:
-            tls.context()
-        except OSError as error:  # ssl.SSLError is one, too
-            raise ValueError(f"cannot be used: {error.strerror or error}") from error
-    return tls
 
 
 def _file(source: Located, key: str, name: str, beside: Path) -> Path:

@@ -149,21 +149,19 @@ class Traffic:
         lives = self.scenario.fleet.route(numbers, block.due)[ours]
         delay = self.scenario.label_delay
         delays = np.full(len(block), delay) if block.delay is None else block.delay
-        self._arrivals.extend(
-            Arrival(self.t0 + due / self.speed, *rest)
-            for due, *rest in zip(
-                block.due[ours].tolist(),
-                lives.tolist(),
-                self._places(lives, numbers[ours]),
-                self._rows(block, ours),
-                block.outcome[ours].tolist(),
-                block.labelled[ours].tolist(),
-                delays[ours].tolist(),
-                self.scenario.schedule.calendar(block.due[ours]).tolist(),
-                numbers[ours].tolist(),
-                strict=True,
-            )
+        columns = zip(
+            (self.t0 + block.due[ours] / self.speed).tolist(),
+            lives.tolist(),
+            self._places(lives, numbers[ours]),
+            self._rows(block, ours),
+            block.outcome[ours].tolist(),
+            block.labelled[ours].tolist(),
+            delays[ours].tolist(),
+            self.scenario.schedule.calendar(block.due[ours]).tolist(),
+            numbers[ours].tolist(),
+            strict=True,
         )
+        self._arrivals.extend(map(Arrival._make, columns))
 
     def _rows(self, block: Block, ours: NDArray[np.bool_]) -> Iterator[list[dict[str, Any]]]:
         """What each request of ours asks about: its own row, and those after it in its phase."""

@@ -46,7 +46,23 @@ class Drill:
     urls: tuple[str, ...]
 
 
-class Applicant(FastHttpUser):
+class Sender(FastHttpUser):
+    """Sends to the address that the drill was given, and follows nobody to another.
+
+    Nor does it keep cookies: each request is somebody else's. To look for them would take as long
+    as all else that a drill adds to a request.
+    """
+
+    abstract = True
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        agent = self.client.client
+        agent.redirect_response_codes = frozenset()  # type: ignore[misc]  # as Locust does
+        agent.cookiejar = None
+
+
+class Applicant(Sender):
     """Takes the next request of the drill when it is due, and asks for a prediction."""
 
     drill: ClassVar[Drill | None] = None
@@ -64,7 +80,7 @@ class Applicant(FastHttpUser):
         with self.client.post(
             drill.urls[arrival.replica] + path,
             name=path,
-            data=drill.exchange.body(arrival.rows).decode(),
+            data=drill.exchange.body(arrival.rows),  # type: ignore[arg-type]  # it takes bytes, too
             headers={DRILL_TIME: f"{arrival.time:.0f}"},
             catch_response=True,
         ) as response:
@@ -75,9 +91,10 @@ class Applicant(FastHttpUser):
                 drill.traffic.failed_on(arrival, sent_at, str(error))
             else:
                 drill.traffic.answered(arrival, sent_at, token)
-        # Straight to the statistics: for an event, which nobody else waits for, would cost more.
+        # Straight to its entry: an event, which nobody else waits for, would cost more, and in the
+        # totals each request would count twice.
         waited = (time.time() - arrival.due) * 1000
-        self.environment.stats.log_request("SCHED", path, waited, 0)
+        self.environment.stats.entries[path, "SCHED"].log(waited, 0)
 
     def _take(self, traffic: Traffic) -> Arrival:
         """The next request, when it is due: one user waits for it, the others for their turn."""
@@ -90,7 +107,7 @@ class Applicant(FastHttpUser):
         return arrival
 
 
-class Helper(FastHttpUser):
+class Helper(Sender):
     """Sends what goes beside the traffic, in each process that has a share of it."""
 
     abstract = True  # Locust distributes its users among workers, so that one would have all
@@ -133,6 +150,7 @@ class Helper(FastHttpUser):
 def introduce(drill: Drill) -> None:
     """Set what users that are yet to start ask, and what they say of themselves."""
     Applicant.drill = drill
+    tls = drill.target.tls
     for user in (Applicant, Helper):
         user.host = drill.urls[0]
         user.default_headers = {
@@ -140,7 +158,9 @@ def introduce(drill: Drill) -> None:
             DRILL_HEADER: drill.traffic.scenario.name,
             **drill.target.headers,
         }
-        user.ssl_context_factory = staticmethod(drill.target.tls.context)
+        user.insecure = not tls.verify
+        # It is offered authorities to trust, which are not those that the target names.
+        user.ssl_context_factory = staticmethod(lambda cafile: tls.context())  # noqa: ARG005
 
 
 def help_out(environment: Environment, drill: Drill) -> list[gevent.Greenlet]:

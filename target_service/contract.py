@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -252,14 +253,17 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
         """
         columns = []
         for feature, column in zip(self.features, x.T, strict=True):
-            values: list[Any] = column.tolist()
+            missing = np.isnan(column)
             if feature.categories:
-                names = (*feature.categories, UNSEEN)
-                values = [None if v != v else names[int(v)] for v in values]
-            elif np.isnan(column).any():
-                values = [None if v != v else v for v in values]
-            columns.append(values)
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+                names = np.array([*feature.categories, UNSEEN, None])
+                columns.append(names[np.where(missing, -1, column).astype(int)].tolist())
+            else:
+                values: list[Any] = column.tolist()
+                for row in np.flatnonzero(missing).tolist():
+                    values[row] = None
+                columns.append(values)
+        named = map(zip, repeat(self.names), zip(*columns, strict=True))
+        return list(map(dict, named))
 
 
 DATA = Path(__file__).parent / "data"

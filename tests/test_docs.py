@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from driftdrill import checks
 from driftdrill.cli import app, spread_rules
+from driftdrill.monitoring import find_monitoring
 from driftdrill.rig.tools import find_tools
 from scenarios.presets import PRESETS
 from scenarios.rowsfile import load_rows
@@ -213,13 +214,17 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("block", of("yaml"))
-def test_every_yaml_example_is_a_valid_scenario_rule_or_target_file(tmp_path, monkeypatch, block):
-    monkeypatch.setenv("SCORER_TOKEN", "secret")
+def test_every_yaml_example_is_a_valid_file_of_its_kind(tmp_path, monkeypatch, certificate, block):
+    for variable in ("SCORER_TOKEN", "PROMETHEUS_TOKEN", "ALERTMANAGER_LOGIN"):
+        monkeypatch.setenv(variable, "secret")
     path = tmp_path / "example.yml"
     path.write_text(block.text)
     document = yaml.safe_load(block.text)
     if "groups" in document:
         checks.check_rules([path], 60)
+    elif "alertmanager" in document:
+        (tmp_path / document["tls"]["ca"]).write_bytes(certificate.file.read_bytes())
+        assert find_monitoring(str(path)).alertmanager
     elif "url" in document:
         assert load_target(path).predict
     elif "jobs" in document:
@@ -242,6 +247,12 @@ def test_every_yaml_example_is_a_valid_scenario_rule_or_target_file(tmp_path, mo
 @pytest.mark.parametrize("block", of("python"))
 def test_every_python_example_runs(block):
     exec(compile(block.text, block.page, "exec"), {})  # noqa: S102  our own page
+
+
+def test_the_runtime_of_mlserver_is_the_one_that_the_tests_run():
+    (shown,) = (block.text for block in BLOCKS if block.text.startswith("# runtime.py\n"))
+    tested = (PROJECT / "tests" / "peers" / "mlserver_runtime.py").read_text()
+    assert shown.partition("\n")[2] in tested
 
 
 def test_no_block_is_in_a_language_that_no_test_reads():

@@ -24,6 +24,7 @@ from driftdrill.commands.options import (
 )
 from driftdrill.crew import gathered
 from driftdrill.drill import RULES, default_out, drill, replay, virtual_drill
+from driftdrill.monitoring import find_monitoring
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import interruption
@@ -61,7 +62,7 @@ def run(
     target: Target = None,
     prometheus: Annotated[
         str | None,
-        typer.Option(help="URL of a Prometheus that watches the target; read, at speed 1."),
+        typer.Option(help="Prometheus that watches the target, read at speed 1: URL, or file."),
     ] = None,
     replicas: Annotated[
         int | None,
@@ -98,8 +99,10 @@ def run(
     if replicas is not None:
         scenarios = [scenario.with_replicas(replicas) for scenario in scenarios]
     asked = load_target(target) if target else None
-    files = tuple(rules or (asked.rules if asked else ()) or RULES)
-    if prometheus is None:
+    monitoring = find_monitoring(prometheus) if prometheus is not None else None
+    files: tuple[Path, ...] = ()  # somebody's Prometheus has its own
+    if monitoring is None:
+        files = tuple(rules or (asked.rules if asked else ()) or RULES)
         checks.check_rules(files, speed)
     folders = checks.result_folders(scenarios, out)
     if recording:
@@ -119,7 +122,9 @@ def run(
         days=days,
         replicas=replicas,
         target=once_more.read(target) if target else None,
-        prometheus=prometheus,
+        prometheus=once_more.read(monitoring.path)
+        if monitoring and monitoring.path
+        else prometheus,
         workers=workers,
     )
     if virtual:
@@ -149,7 +154,7 @@ def run(
                 interruption=interrupted,
                 console=console,
                 target=asked,
-                prometheus=prometheus,
+                monitoring=monitoring,
                 crew=crew,
             )
             once_more.keep(folder, scenario.path, told)
@@ -179,7 +184,9 @@ def _repeat(context: typer.Context, folder: Path, out: Path | None) -> int:
         out=fresh,
         rules=None if told.prometheus else [Path(file.path) for file in told.rules],
         target=Path(told.target.path) if told.target else None,
-        prometheus=told.prometheus,
+        prometheus=told.prometheus.path
+        if isinstance(told.prometheus, once_more.Input)
+        else told.prometheus,
         replicas=told.replicas,
         workers=told.workers,
     )

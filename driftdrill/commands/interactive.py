@@ -11,6 +11,7 @@ from driftdrill import checks, crew
 from driftdrill.commands.answers import INCONCLUSIVE, PASS, console
 from driftdrill.commands.options import Listen, Rules, Seed, Speed, Target, Workers
 from driftdrill.drill import RULES
+from driftdrill.monitoring import find_monitoring
 from driftdrill.probe import refuse_misfits
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interrupted, interruption
@@ -34,7 +35,7 @@ def up(
     target: Target = None,
     prometheus: Annotated[
         str | None,
-        typer.Option(help="URL of a Prometheus that watches the target, at this --speed."),
+        typer.Option(help="Prometheus that watches the target, at this --speed: URL, or file."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address that the page listens on.")] = "127.0.0.1",
 ) -> int:
@@ -47,7 +48,7 @@ def up(
     elif rules:
         raise UsageError("--prometheus has rules of its own")
     else:
-        files, stack = (), Stack(prometheus, load_target(target))
+        files, stack = (), Stack(find_monitoring(prometheus), load_target(target))
         refuse_misfits(stack.target, [scenario])
     with interruption() as interrupted, crew.gathered(workers, listen, console) as senders:
         offer = Offer(scenario, speed, seed, out, files, senders, host, stack)

@@ -22,10 +22,13 @@ from driftdrill.rig.interrupts import Interruption
 SCRAPES_PER_HOUR = 240
 """At 15 s, as in `prometheus/prometheus.yml`."""
 
-_TURN_S = 0.5
+_SEND_S = 0.5
+"""After how much traffic an interruption is looked for."""
+
+_TURN_S = 0.25
 """How long one service has the traffic before its twin gets it."""
 
-_PAIRS = 25
+_PAIRS = 60
 """How often both of them have it."""
 
 _CPU_ROUNDS = 21
@@ -77,8 +80,8 @@ class Meter:
         if self._subject.calm:
             self._subject.calm.load.send(rate, calm_s)
         if self._subject.plain:
-            self._subject.plain.load.send(rate, _TURN_S)
-        for _ in range(round(seconds / _TURN_S)):
+            self._subject.plain.load.send(rate, _SEND_S)
+        for _ in range(round(seconds / _SEND_S)):
             self._send(rate)
 
     def step(self, factor: float, rate: float, seconds: float) -> Taken:
@@ -86,7 +89,7 @@ class Meter:
         bench = self._bench
         start = time.time()
         wal, chunks = bench.wal_bytes(), bench.chunk_bytes()
-        sent = [self._send(rate) for _ in range(max(round(seconds / _TURN_S), 1))]
+        sent = [self._send(rate) for _ in range(max(round(seconds / _SEND_S), 1))]
         end = time.time()
         scrapes = bench.scrapes(start, end)
         per_hour = SCRAPES_PER_HOUR / max(len(scrapes), 1)
@@ -100,7 +103,7 @@ class Meter:
             rate=rate,
             requests=sum(one.requests for one in sent),
             failed=sum(one.failed for one in sent),
-            due=len(sent) * max(round(rate * _TURN_S), 1),
+            due=len(sent) * max(round(rate * _SEND_S), 1),
             costs={
                 "series": (float(len(exposition.series)),),
                 "head_series": (bench.head_series(),),
@@ -120,7 +123,7 @@ class Meter:
     def request_cpu(self, rate: float) -> tuple[float, ...]:
         """CPU per request over that of the twin, once per pair of turns; empty without a twin.
 
-        Nothing is scraped meanwhile: here that happens 60 times as often as at 15 s.
+        Nothing is scraped meanwhile: here that happens 15 times as often as at 15 s.
         """
         subject = self._subject
         if subject.cpu is None or subject.plain is None:
@@ -143,7 +146,7 @@ class Meter:
 
     def _send(self, rate: float) -> Sent:
         self._interruption.check()
-        return self._subject.load.send(rate, _TURN_S)
+        return self._subject.load.send(rate, _SEND_S)
 
     def _scrape_cpu(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """CPU seconds of the service per scrape, and of its calm twin, turn by turn.

@@ -15,6 +15,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from driftdrill.monitoring import Monitoring
 from driftdrill.promapi import Clock, Prometheus, PrometheusError
 from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.errors import RigError, UsageError
@@ -22,6 +23,7 @@ from driftdrill.rig.process import Process
 from driftdrill.rig.replicas import Service
 from driftdrill.rig.rig import new_folder
 from driftdrill.rig.webhook import Notification
+from scenarios.endpoint import Endpoint
 from scenarios.target import Target
 
 ASK_INTERVAL_S = 2.0
@@ -35,7 +37,7 @@ class Attached:
 
     Args:
         out: Folder of this drill; new or empty.
-        prometheus: Base URL of the Prometheus that scrapes the target.
+        monitoring: The Prometheus that scrapes the target, and its Alertmanagers.
         speed: Production seconds per second, for which that Prometheus is configured.
 
     Raises:
@@ -44,20 +46,22 @@ class Attached:
     Attributes, from `start` on:
         receiver: Where alerts are looked for that reached Alertmanager.
         prometheus_url: As given.
-        alertmanager_url: Of the Alertmanagers that Prometheus knows.
+        alertmanager_url: As given, or of the Alertmanagers that Prometheus knows.
         service_urls: Of the target.
         added_labels: Those of a drill, where that Prometheus adds them to the alerts that it sends.
         versions: Of Prometheus and of an Alertmanager.
         evaluated: Per rule group, name and interval, the unix times of evaluations that were seen.
     """
 
-    def __init__(self, out: Path, prometheus: str, speed: float) -> None:
+    def __init__(self, out: Path, monitoring: Monitoring, speed: float) -> None:
         new_folder(out)
         self._out = out.resolve()
         self._pause = max(ASK_INTERVAL_S / speed, _SHORTEST_PAUSE_S)
         self._stack = ExitStack()
         self._asked_at = 0.0
-        self.prometheus_url = prometheus.rstrip("/")
+        self._monitoring = monitoring
+        self._trust = monitoring.prometheus.tls.context()
+        self.prometheus_url = monitoring.prometheus.url
         self.evaluated: dict[tuple[str, float], set[float]] = {}
 
     def __enter__(self) -> Self:
@@ -82,7 +86,7 @@ class Attached:
             raise UsageError(f"{self.prometheus_url} scrapes no service of ours: name a --target")
         (self._out / "logs").mkdir(parents=True)
         self.service_urls = (served.url,)
-        self._prometheus = Prometheus(self.prometheus_url)
+        self._prometheus = self.prometheus()
         self._stack.callback(self._prometheus.close)
         try:
             broken = [rule for rule in self._prometheus.rules() if rule.error]
@@ -95,15 +99,22 @@ class Attached:
             raise RigError(f"rule {broken[0].name} cannot be evaluated: {broken[0].error}")
         if not known:
             raise RigError(f"{self.prometheus_url} tells its alerts to no Alertmanager")
-        urls = [active["url"].partition("/api/")[0] for active in known]
+        given = self._monitoring.alertmanager
+        urls = [given.url] if given else [each["url"].partition("/api/")[0] for each in known]
         self.alertmanager_url = ", ".join(urls)
         external = (yaml.safe_load(config) or {}).get("global", {}).get("external_labels") or {}
+        asked = [given] if given else [Endpoint(url) for url in urls]
         # Others, such as a replica's name, its Alertmanager need never see: they may be dropped.
         self.added_labels = dict(external.items() & DRILL_LABELS.items())
         ignored = external.keys() - self.added_labels.keys()
-        self.receiver = AlertmanagerReader(urls, frozenset(ignored), self._pause)
+        self.receiver = AlertmanagerReader(asked, frozenset(ignored), self._pause)
         self._stack.callback(self.receiver.close)
         self.versions = {"prometheus": version, "alertmanager": self.receiver.version()}
+
+    def prometheus(self) -> Prometheus:
+        """A client of Prometheus, for whoever asks to close."""
+        headers = self._monitoring.prometheus.headers
+        return Prometheus(self.prometheus_url, headers=headers, trust=self._trust)
 
     def watch(self) -> None:
         """Nothing: what runs already is ready."""
@@ -143,22 +154,24 @@ class AlertmanagerReader:
     """The alerts that Alertmanagers hold, as far as they have been looked for.
 
     Args:
-        urls: Base URLs; what one of them has, has arrived.
+        alertmanagers: What one of them has, has arrived.
         ignored: Names of labels that Prometheus adds on the way and that nobody looks for.
         pause: Real seconds from one question to the next.
     """
 
-    def __init__(self, urls: Sequence[str], ignored: frozenset[str], pause: float) -> None:
-        self._urls = urls
+    def __init__(
+        self, alertmanagers: Sequence[Endpoint], ignored: frozenset[str], pause: float
+    ) -> None:
+        self._clients = [_client(each) for each in alertmanagers]
         self._pause = pause
         self._ignored = ignored
-        self._client = httpx.Client(timeout=5.0, trust_env=False)
         self._seen: dict[tuple[str, str], Notification] = {}
         self._asked_at = 0.0
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        for client in self._clients:
+            client.close()
 
     def version(self) -> str:
         """Of the first that answers; RigError where none does."""
@@ -181,13 +194,11 @@ class AlertmanagerReader:
     def _asked(self, endpoint: str) -> list[Any]:
         """What those answer that do."""
         failures, answers = [], []
-        for url in self._urls:
+        for client in self._clients:
             try:
-                answers.append(
-                    self._client.get(f"{url}/api/v2/{endpoint}").raise_for_status().json()
-                )
+                answers.append(client.get(f"/api/v2/{endpoint}").raise_for_status().json())
             except (httpx.HTTPError, ValueError) as error:
-                failures.append(f"{url}: {error}")
+                failures.append(f"{client.base_url}: {error}")
         if not answers:
             raise RigError(f"Alertmanager does not answer: {'; '.join(failures)}")
         return answers
@@ -201,3 +212,13 @@ class AlertmanagerReader:
             received_at=time.time(),
             status="firing",
         )
+
+
+def _client(server: Endpoint) -> httpx.Client:
+    return httpx.Client(
+        base_url=server.url,
+        headers=server.headers,
+        verify=server.tls.context(),
+        timeout=5.0,
+        trust_env=False,
+    )

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
-from driftdrill.promapi import Clock
+from driftdrill.promapi import Clock, Prometheus
 from driftdrill.rig import PROJECT, readiness
 from driftdrill.rig.configs import (
     DRILL_LABELS,
@@ -151,6 +151,10 @@ class Rig:
         # Prometheus spreads first evaluations over one interval.
         first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
         self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
+
+    def prometheus(self) -> Prometheus:
+        """A client of Prometheus, for whoever asks to close."""
+        return Prometheus(self.prometheus_url)
 
     def conduct(self, clock: Clock) -> None:
         """Change the replicas as the drill goes on; nothing for a service that is not ours."""

@@ -2,15 +2,16 @@
 
 import json
 import ssl
-import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import pytest
 
 from driftdrill.cli import main
+from scenarios.presets import PRESETS
 
 SCORER = """\
 url: URL
@@ -51,13 +52,84 @@ class Scorer(BaseHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def serving(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 @pytest.fixture(scope="module")
 def url():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Scorer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Scorer) as url:
+        yield url
+
+
+ROW = {"age", "payment_delay", "home"}
+"""Some of what every row holds."""
+
+
+def open_inference(body):
+    (tensor,) = body["inputs"]
+    (row,) = tensor["data"]
+    return tensor["datatype"] == "FP64" and tensor["shape"] == [1, len(row)]
+
+
+def columns_of_a_frame(body):
+    kinds = {tensor["name"]: tensor["datatype"] for tensor in body["inputs"]}
+    values = [value for tensor in body["inputs"] for value in tensor["data"]]
+    return (
+        body["parameters"]["content_type"] == "pd"
+        and (kinds["age"], kinds["home"]) == ("FP64", "BYTES")
+        and len(values) == len(kinds)
+    )
+
+
+def dataframe_split(body):
+    frame = body["dataframe_split"]
+    return set(frame["columns"]) >= ROW and len(frame["data"][0]) == len(frame["columns"])
+
+
+OUTPUTS = {"outputs": [{"name": "predict", "data": [0.25], "shape": [1], "datatype": "FP64"}]}
+SPOKEN = {
+    "json": (lambda body: set(body) >= ROW, {"risk": 0.25}, "score: risk, path: /score"),
+    "driftdrill": (
+        lambda body: set(body["rows"][0]) >= ROW,
+        {"predictions": [{"score": 0.25, "token": "t"}]},
+        "",
+    ),
+    "open-inference": (open_inference, OUTPUTS, "path: /v2/models/credit/infer"),
+    "mlserver": (columns_of_a_frame, OUTPUTS, "path: /v2/models/credit/infer"),
+    "kserve-v1": (
+        lambda body: isinstance(body["instances"][0], list),
+        {"predictions": [0.25]},
+        "path: /v1/models/credit:predict",
+    ),
+    "mlflow": (dataframe_split, {"predictions": [0.25]}, ""),
+    "bentoml": (lambda body: isinstance(body["input_series"][0], list), [0.25], ""),
+}
+"""Preset -> whether a body is as the protocol has it; an answer in it; what a file says beside."""
+
+
+@pytest.fixture
+def speaker(request):
+    """A server that speaks the protocol of a preset, and refuses what is not in it."""
+    understands, answer, _ = SPOKEN[request.param]
+
+    class Speaker(Scorer):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if understands(body):
+                self.answer(200, json.dumps(answer).encode())
+            else:
+                self.answer(400, b"not in this protocol")
+
+    with serving(Speaker) as url:
+        yield url
 
 
 class Done(NamedTuple):
@@ -93,6 +165,21 @@ def test_a_probe_says_what_it_sent_and_what_came(driftdrill, url):
     assert "s3cret" not in done.stdout
 
 
+def test_every_preset_is_spoken_here():
+    assert set(SPOKEN) == set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("speaker", "preset"), [(name, name) for name in SPOKEN], ids=SPOKEN, indirect=["speaker"]
+)
+def test_a_probe_speaks_the_protocol_of_each_preset(driftdrill, speaker, preset):
+    beside = f"predict: {{{SPOKEN[preset][2]}}}\n" if SPOKEN[preset][2] else ""
+    text = f"url: {speaker}\nmodel: credit\npreset: {preset}\n{beside}"
+    done = driftdrill(text, "check", "--probe")
+    assert done.returncode == 0, done.stderr
+    assert "score 0.25" in done.stdout
+
+
 WRONG = {
     "wrong url": ("URL", "http://127.0.0.1:9", 3, "http://127.0.0.1:9/score cannot be reached"),
     "wrong host": ("URL", "http://no.such.invalid", 3, "cannot be reached"),
@@ -121,6 +208,20 @@ def test_what_is_wrong_is_one_message_and_its_exit_code(
     assert "Traceback" not in done.stderr
 
 
+def test_rows_that_lack_a_column_are_named_by_file_line_and_column(driftdrill, tmp_path, url):
+    (tmp_path / "rows.yaml").write_text(
+        "rows: loans.csv\nfeatures: {age: numeric, income: numeric}\n"
+    )
+    (tmp_path / "loans.csv").write_text("age,home\n31,own\n")
+    text = SCORER.replace("URL", url).replace("model: credit", "model: rows.yaml")
+    done = driftdrill(text, "check", "--probe")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"driftdrill: {tmp_path}/rows.yaml:2: features.income: {tmp_path}/loans.csv has no column"
+        " 'income'; it has: age, home\n"
+    )
+
+
 def test_a_drill_asks_before_it_starts_anything(driftdrill, tmp_path, url):
     text = SCORER.replace("${SCORER_TOKEN}", "none").replace("URL", url)
     done = driftdrill(text, "run", "steady", "--out", str(tmp_path / "out"))
@@ -142,21 +243,16 @@ def test_only_a_live_drill_can_ask_a_service_that_runs(driftdrill, url):
     assert "only a live drill can ask it" in done.stderr
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted(driftdrill, tmp_path):
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    made += ["-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-    made += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(made, check=True, capture_output=True)
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(driftdrill, certificate):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Scorer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(*certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     text = SCORER.replace("URL", f"https://127.0.0.1:{server.server_port}")
     try:
         refused = driftdrill(text, "check", "--probe")
-        trusted = driftdrill(f"{text}tls: {{ca: cert.pem}}\n", "check", "--probe")
+        trusted = driftdrill(f"{text}tls: {{ca: {certificate.file}}}\n", "check", "--probe")
     finally:
         server.shutdown()
         server.server_close()

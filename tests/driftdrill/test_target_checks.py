@@ -24,9 +24,11 @@ def labelled(label: str, values: list[str]) -> str:
     ("kind", "values"),
     [
         ("ids", [f"user-{n}" for n in range(10, 20)]),
-        ("ids", [f"0123456{n}-89ab-cdef-0123-456789abcdef" for n in range(8)]),
-        ("paths", [f"/items/{n}/view" for n in range(8)]),
-        ("e-mail addresses", [f"ann{n}@example.org" for n in range(8)]),
+        ("ids", [f"89abcdef012{n}" for n in range(8)]),
+        ("UUIDs", [f"0123456{n}-89ab-cdef-0123-456789abcdef" for n in range(2)]),
+        ("paths", [f"/items/{n}/view" for n in range(3)]),
+        ("paths", [*(f"/items/{n}" for n in range(3)), "/", "/about", "/help", "/terms"]),
+        ("e-mail addresses", ["ann@example.org", "-", "unknown"]),
         ("IP addresses", [f"10.0.0.{n}:5{n}" for n in range(8)]),
     ],
 )
@@ -43,7 +45,14 @@ def test_many_values_of_any_look_are_a_question() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [["200", "404", "500"], ["/items/{item}", "/users/{user}"], ["credit", "flights"]]
+    "values",
+    [
+        ["200", "404", "500"],
+        ["/items/{item}", "/users/{user}"],
+        ["/v1/predict", "/v1/feedback", "/v2/predict", "/healthz"],
+        ["credit", "flights"],
+        ["10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000"],
+    ],
 )
 def test_bounded_labels_are_no_problem(values: list[str]) -> None:
     assert problems(labelled("endpoint", values)) == []
@@ -53,6 +62,12 @@ def test_missing_help_and_type_are_named() -> None:
     assert problems("x 1\n") == [
         "x: no HELP: nobody will know what it counts",
         "x: no TYPE: say whether it is a counter, a gauge or a histogram",
+    ]
+
+
+def test_a_series_that_stands_there_twice_is_named() -> None:
+    assert problems(HEAD + "x_total 1\nx_total 2\n") == [
+        "x: 1 series stand there twice: Prometheus keeps one of each"
     ]
 
 

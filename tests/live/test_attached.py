@@ -1,10 +1,15 @@
-"""A drill under a Prometheus and an Alertmanager that run already, and are only read."""
+"""A drill under a Prometheus and an Alertmanager that run already, and are only read.
+
+As in a company they ask for a password, and show a certificate of their own.
+"""
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +18,32 @@ import httpx
 import pytest
 import yaml
 
+from driftdrill.monitoring import find_monitoring
+from driftdrill.rig.attached import Attached
+from driftdrill.rig.errors import RigError
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.tools import find_tools
+from scenarios.target import load_target
 
 pytestmark = pytest.mark.live
 
 PEERS = Path(__file__).parents[1] / "peers"
 START_LIMIT_S = 30.0
+
+USER, PASSWORD = "drill", "hunter2"
+HASH = "$2b$04$XugY6SuhORrM2wLaFxDOA.b2Y2jyEuZEbjhIp5BPd85CDS9Xfg0fu"  # of the password, by bcrypt
+LOGIN = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+THEIRS = """\
+url: {prometheus}
+headers: {{Authorization: "Basic ${{MONITORING_LOGIN}}"}}
+tls: {{ca: {ca}}}
+alertmanager:
+  url: {alertmanager}
+  headers: {{Authorization: "Basic ${{MONITORING_LOGIN}}"}}
+  tls: {{ca: {ca}}}
+"""
 
 SCENARIO = {
     "name": "lost",
@@ -51,12 +74,13 @@ class Monitoring(NamedTuple):
     """Servers of somebody's."""
 
     prometheus: str
+    file: Path
     target: Path
     env: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
+def monitoring(tmp_path_factory, certificate) -> Iterator[Monitoring]:
     """A scorer, a Prometheus that scrapes it, and an Alertmanager, all in use."""
     out, tools = tmp_path_factory.mktemp("theirs"), find_tools()
     with lease_port(8300) as scorer, lease_port(9390) as prometheus, lease_port(9393) as manager:
@@ -68,7 +92,16 @@ def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
                 "external_labels": {"cluster": "theirs"},
             },
             "rule_files": [str(out / "rules.yml")],
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager.address]}]}]},
+            "alerting": {
+                "alertmanagers": [
+                    {
+                        "scheme": "https",
+                        "tls_config": {"ca_file": str(certificate.file)},
+                        "basic_auth": {"username": USER, "password": PASSWORD},
+                        "static_configs": [{"targets": [manager.address]}],
+                    }
+                ]
+            },
             "scrape_configs": [
                 {
                     "job_name": "scorer",
@@ -80,6 +113,13 @@ def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
         (out / "prometheus.yml").write_text(yaml.safe_dump(config))
         rules = {"groups": [{"name": "theirs", "rules": RULES}]}
         (out / "rules.yml").write_text(yaml.safe_dump(rules))
+        asks = {
+            "tls_server_config": dict(
+                zip(("cert_file", "key_file"), map(str, certificate), strict=True)
+            ),
+            "basic_auth_users": {USER: HASH},
+        }
+        (out / "web.yml").write_text(yaml.safe_dump(asks))
         (out / "alertmanager.yml").write_text(
             "route: {receiver: none}\nreceivers: [{name: none}]\n"
         )
@@ -90,12 +130,14 @@ def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
                 f"--config.file={out / 'prometheus.yml'}",
                 f"--storage.tsdb.path={out / 'data'}",
                 f"--web.listen-address={prometheus.address}",
+                f"--web.config.file={out / 'web.yml'}",
             ],
             "alertmanager": [
                 str(tools.alertmanager.path),
                 f"--config.file={out / 'alertmanager.yml'}",
                 f"--storage.path={out / 'alerts'}",
                 f"--web.listen-address={manager.address}",
+                f"--web.config.file={out / 'web.yml'}",
                 "--cluster.listen-address=",
             ],
         }
@@ -109,27 +151,36 @@ def monitoring(tmp_path_factory) -> Iterator[Monitoring]:
             for name, command in commands.items()
         ]
         try:
-            await_answer(f"http://{scorer.address}/metrics/")
-            # Prometheus looks for Alertmanagers every 5 seconds, as one that runs already has done.
-            found = f"http://{prometheus.address}/api/v1"
-            await_answer(f"{found}/alertmanagers", manager.address)
-            await_answer(f"{found}/alerts", '"firing"')
-            await_answer(f"http://{manager.address}/-/ready")
+            trust = ssl.create_default_context(cafile=certificate.file)
+            with httpx.Client(auth=(USER, PASSWORD), verify=trust, trust_env=False) as client:
+                await_answer(client, f"http://{scorer.address}/metrics/")
+                # Prometheus looks for Alertmanagers every 5 seconds: one that runs already has.
+                found = f"https://{prometheus.address}/api/v1"
+                await_answer(client, f"{found}/alertmanagers", manager.address)
+                await_answer(client, f"{found}/alerts", '"firing"')
+                await_answer(client, f"https://{manager.address}/-/ready")
+            theirs = THEIRS.format(
+                prometheus=f"https://{prometheus.address}",
+                alertmanager=f"https://{manager.address}",
+                ca=certificate.file,
+            )
+            (out / "theirs.yaml").write_text(theirs)
             yield Monitoring(
-                f"http://{prometheus.address}",
+                f"https://{prometheus.address}",
+                out / "theirs.yaml",
                 PEERS / "mlflow.yaml",
-                {"SCORER_PORT": str(scorer.port)},
+                {"SCORER_PORT": str(scorer.port), "MONITORING_LOGIN": LOGIN},
             )
         finally:
             for process in processes:
                 process.stop()
 
 
-def await_answer(url: str, saying: str = "") -> None:
+def await_answer(client: httpx.Client, url: str, saying: str = "") -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         try:
-            answer = httpx.get(url, trust_env=False)
+            answer = client.get(url)
             if answer.is_success and saying in answer.text:
                 return
         except httpx.TransportError:
@@ -141,14 +192,17 @@ def await_answer(url: str, saying: str = "") -> None:
 def drilled(monitoring: Monitoring, tmp_path: Path, scenario: dict[str, object]):
     (tmp_path / "lost.yaml").write_text(yaml.safe_dump(scenario))
     command = [sys.executable, "-m", "driftdrill", "run", str(tmp_path / "lost.yaml")]
-    command += ["--target", str(monitoring.target), "--prometheus", monitoring.prometheus]
+    command += ["--target", str(monitoring.target), "--prometheus", str(monitoring.file)]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "out")],
-        env={**os.environ, **monitoring.env},
+        # Their Prometheus answers for their rules: none of our tools is asked.
+        env={**os.environ, "PROMETHEUS": "none", "PROMTOOL": "none", **monitoring.env},
         capture_output=True,
         text=True,
         check=False,
     )
+    left = [path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not any(LOGIN in text for text in [done.stdout, done.stderr, *left])
     return done.returncode, json.loads((tmp_path / "out" / "verdict.json").read_text())
 
 
@@ -171,8 +225,24 @@ def test_what_fires_already_ends_the_drill_before_it_begins(monitoring, tmp_path
     assert verdict["requests"]["sent"] == 0
 
 
-def test_what_is_no_prometheus_is_said_to_be_none(monitoring, tmp_path):
-    wrong = monitoring._replace(prometheus="http://127.0.0.1:9")
-    code, verdict = drilled(wrong, tmp_path, SCENARIO)
-    assert code == 3
-    assert verdict["reasons"][0].startswith("http://127.0.0.1:9 is no Prometheus to drill")
+WRONG = {
+    "none there": ("URL", "http://127.0.0.1:9", "is no Prometheus to drill: Prometheus did not an"),
+    "no password": ("headers:", "# headers:", "answered 401 Unauthorized; look at its headers"),
+    "not trusted": ("tls:", "# tls:", "certificate verify failed"),
+    "none of ours": ("  headers:", "  # headers:", "Alertmanager does not answer"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WRONG.values(), ids=WRONG)
+def test_monitoring_that_cannot_be_read_is_named_with_the_reason(
+    monitoring, tmp_path, monkeypatch, old, new, said
+):
+    monkeypatch.setenv("MONITORING_LOGIN", LOGIN)
+    monkeypatch.setenv("SCORER_PORT", monitoring.env["SCORER_PORT"])
+    file = tmp_path / "theirs.yaml"
+    text = monitoring.file.read_text().replace(monitoring.prometheus, "URL")
+    file.write_text(text.replace(old, new, 1).replace("URL", monitoring.prometheus))
+    stage = Attached(tmp_path / "out", find_monitoring(str(file)), 1.0)
+    with stage, pytest.raises(RigError, match=said) as caught:
+        stage.start(load_target(monitoring.target))
+    assert LOGIN not in str(caught.value)
