@@ -1,236 +1,147 @@
-"""How soon the shipped statistic finds changes, beside the oracle and river's detectors.
+"""How soon the shipped statistics find changes, beside the oracle and river's detectors.
 
 All have about as few false alarms: each threshold is set where the measured run length in control
 reaches 100,000 values. All see the same streams; delays are in values after the change. The changes
-are none of those that the bank holds. Ours is computed with the functions that
+are none of those that the banks hold. Ours is computed with the function that
 `tests/driftdrill/certify` holds to the rules on Prometheus, evaluation by evaluation.
 
-`--quick` takes minutes; the whole some 20 minutes on two processors.
+The whole takes two minutes of processor, `--quick` one.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from detection_volume import VOLUMES, run_length_at
+from detection_worlds import CALM, FAMILIES, LABELLED_FAMILIES, MIRRORED, Family, World
+from detectors import Method, informed, oracle, ours, peers, tune
 from joblib import Parallel, delayed
-from river.drift import ADWIN, PageHinkley
-from scipy.stats import norm
-
-from driftdrill.certify.statistic import SCORE_WINDOWS, likelihood_ratios
-from target_service.contract import Floats, tail_refined_edges
-from target_service.evidence import SCORE_CHANGES, numeric_bank
 
 RUN_LENGTH = 100_000
 """Values between two false alarms, in the mean."""
 
-PER_EVALUATION = 5
-REFERENCE = 200_000
+LENGTH = 50_000
+"""Values of a stream without a change."""
+
 WARM_UP = 3000
 """Values before the change, an even number of evaluations."""
 
-Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]
+PER_EVALUATION = 5
+
+ALL = {**FAMILIES, **LABELLED_FAMILIES}
+
+Measured = Mapping[str, Mapping[str, float]]
+"""By family: the mean delay in values, the share of misses, the setting and its run length."""
 
 
-@dataclass(frozen=True)
-class World:
-    """A distribution of scores, and its density, for the oracle."""
-
-    draw: Draw
-    density: Callable[[Floats], Floats]
-
-
-def normal(mean: float = 0.0, sd: float = 1.0) -> World:
-    return World(lambda rng, size: rng.normal(mean, sd, size), lambda x: norm.pdf(x, mean, sd))
+def method_of(name: str, calm: World, changed: World) -> Method:
+    """A detector by its name in the table."""
+    if name == "oracle":
+        return oracle(calm, changed)
+    if name == "informed":
+        return informed(calm, MIRRORED, PER_EVALUATION)
+    return ours(calm, PER_EVALUATION) if name == "ours" else peers()[name]
 
 
-def mixture(parts: Sequence[tuple[float, float]]) -> World:
-    """Normal scores of standard deviation 1, by share and mean."""
-    shares, means = np.array(parts).T
+def measure(name: str, families: Mapping[str, Family], quick: bool) -> Measured:
+    """One detector on families that begin in the same world, with one threshold for all of them.
 
-    def draw(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
-        return rng.normal(means[rng.choice(len(means), size=size, p=shares)], 1.0)
-
-    return World(draw, lambda x: sum(s * norm.pdf(x, m) for s, m in parts))
-
-
-CALM = normal()
-LABELS = mixture([(0.8, 0.0), (0.2, 2.0)])
-"""Scores of two classes, one in five of them positive."""
-
-FAMILIES: Mapping[str, tuple[World, World]] = {
-    "mean +0.1": (CALM, normal(0.1)),
-    "mean +0.25": (CALM, normal(0.25)),
-    "mean +0.5": (CALM, normal(0.5)),
-    "mean +1": (CALM, normal(1.0)),
-    "sd x 1.25": (CALM, normal(sd=1.25)),
-    "sd x 0.8": (CALM, normal(sd=0.8)),
-    "5% at +2.5": (CALM, mixture([(0.95, 0.0), (0.05, 2.5)])),
-    "prior .2 to .3": (LABELS, mixture([(0.7, 0.0), (0.3, 2.0)])),
-}
-
-
-class Method(Protocol):
-    """A detector whose sensitivity one number sets; more of it, fewer alarms."""
-
-    settings: Sequence[float]
-
-    def first(self, stream: Floats, setting: float) -> int | None:
-        """Where in a stream of values it first alarms."""
-
-
-class Chart:
-    """A detector that alarms where some level reaches a threshold."""
-
-    settings = tuple(np.arange(3.0, 20.0, 0.1).tolist())
-
-    def levels(self, stream: Floats) -> Floats:
-        """(t,) the level after each step."""
-        raise NotImplementedError
-
-    step = 1
-
-    def first(self, stream: Floats, setting: float) -> int | None:
-        """Where the level first reaches the setting."""
-        found = self.levels(stream) >= setting
-        return int(found.argmax() + 1) * self.step if found.any() else None
-
-
-class Ours(Chart):
-    """The statistic of `ScoreDrift`, on a reference of its own."""
-
-    step = PER_EVALUATION
-
-    def __init__(self, calm: World) -> None:
-        reference = calm.draw(np.random.default_rng(99), (1, REFERENCE))[0]
-        self.edges = tail_refined_edges(reference)
-        counts = np.bincount(np.searchsorted(self.edges, reference), minlength=len(self.edges) + 1)
-        self.weights = np.array(numeric_bank(counts.tolist(), SCORE_CHANGES, alarms=1).weights)
-
-    def levels(self, stream: Floats) -> Floats:
-        """The log-likelihood ratio at each evaluation."""
-        nats = self.weights[:, np.searchsorted(self.edges, stream)]
-        evidence = nats.reshape(len(nats), -1, self.step).sum(axis=2)
-        values = np.full(evidence.shape[1], float(self.step))
-        return likelihood_ratios(evidence, values, SCORE_WINDOWS)
-
-
-class Oracle(Chart):
-    """Page's chart for the very change, value by value."""
-
-    def __init__(self, calm: World, changed: World) -> None:
-        self.calm, self.changed = calm, changed
-
-    def levels(self, stream: Floats) -> Floats:
-        """The chart at each value."""
-        total = np.cumsum(np.log(self.changed.density(stream) / self.calm.density(stream)))
-        return np.asarray(total - np.minimum(np.minimum.accumulate(total), 0.0))
-
-
-class River:
-    """One or two of river's detectors, on the values and on their squares."""
-
-    def __init__(self, make: Callable[[float], Any], settings: Sequence[float], squares: bool):
-        self.make, self.settings, self.squares = make, settings, squares
-
-    def first(self, stream: Floats, setting: float) -> int | None:
-        """Where either detector first finds a drift."""
-        plain = self.make(setting)
-        squared = self.make(setting) if self.squares else None
-        for number, value in enumerate(stream.tolist(), 1):
-            plain.update(value)
-            if squared is not None:
-                squared.update(value * value)
-            if plain.drift_detected or (squared is not None and squared.drift_detected):
-                return number
-        return None
-
-
-def adwin(setting: float) -> Any:
-    return ADWIN(delta=10.0**-setting, clock=1)
-
-
-def page_hinkley(setting: float) -> Any:
-    return PageHinkley(min_instances=30, delta=0.05, threshold=setting, alpha=1.0)
-
-
-PEERS: Mapping[str, Method] = {
-    "ADWIN": River(adwin, (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0), squares=False),
-    "ADWIN, x and x²": River(adwin, (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0), squares=True),
-    "PageHinkley": River(page_hinkley, (20, 30, 40, 50, 60, 80, 100, 150), squares=False),
-}
-
-
-def run_length(method: Method, calm: World, setting: float, streams: int) -> float:
-    """Values per alarm on streams where nothing changes; inf where there was none."""
-    length = RUN_LENGTH // 2
-    drawn = calm.draw(np.random.default_rng(7), (streams, length))
-    found = [method.first(stream, setting) for stream in drawn]
-    alarms = sum(one is not None for one in found)
-    return sum(length if one is None else one for one in found) / alarms if alarms else math.inf
-
-
-def tuned(method: Method, calm: World, streams: int) -> tuple[float, float]:
-    """The most sensitive setting with a long enough run length, and that run length."""
-    low, high = 0, len(method.settings) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if run_length(method, calm, method.settings[middle], streams) < RUN_LENGTH:
-            low = middle + 1
-        else:
-            high = middle
-    return method.settings[low], run_length(method, calm, method.settings[low], streams)
-
-
-def tuned_chart(method: Chart, calm: World, streams: int) -> tuple[float, float]:
-    """The same for a chart, which is drawn once."""
-    length = RUN_LENGTH // 2
-    drawn = calm.draw(np.random.default_rng(7), (streams, length))
-    paths = np.array([np.maximum.accumulate(method.levels(stream)) for stream in drawn])
-    for setting in method.settings:
-        crossed = paths >= setting
-        alarms = crossed.any(axis=1).sum()
-        steps = np.where(crossed.any(axis=1), crossed.argmax(axis=1) + 1, paths.shape[1]).sum()
-        if not alarms or steps * method.step / alarms >= RUN_LENGTH:
-            return setting, float(steps * method.step / alarms) if alarms else math.inf
-    raise AssertionError("no setting is high enough")
-
-
-def delay(method: Method, setting: float, streams: Floats) -> tuple[float, float]:
-    """Mean values from the change to the alarm, where none came before; the share of misses."""
-    found = [method.first(stream, setting) for stream in streams]
-    late = [one for one in found if one is None or one > WARM_UP]
-    known = [one - WARM_UP for one in late if one is not None]
-    missed = 1 - len(known) / max(len(late), 1)
-    return float(np.mean(known)) if known else math.nan, missed
-
-
-def measure(name: str, quick: bool) -> dict[str, float]:
-    """Every method on the streams of one family."""
-    calm, changed = FAMILIES[name]
-    runs, controls = (60, 40) if quick else (400, 200)
-    rng = np.random.default_rng(11)
-    longest = 12_000 if name == "mean +0.1" else 4000
-    streams = np.hstack([calm.draw(rng, (runs, WARM_UP)), changed.draw(rng, (runs, longest))])
-    found: dict[str, float] = {}
-    charts: dict[str, Chart] = {"oracle": Oracle(calm, changed), "ours": Ours(calm)}
-    for key, chart in charts.items():
-        setting, length = tuned_chart(chart, calm, controls)
-        found[f"{key}_arl"] = length
-        found[f"{key}_setting"] = setting
-        found[key], found[f"{key}_missed"] = delay(chart, setting, streams)
-    for key, peer in PEERS.items():
-        setting, length = tuned(peer, calm, controls // 4)
-        found[f"{key}_arl"] = length
-        found[f"{key}_setting"] = setting
-        found[key], found[f"{key}_missed"] = delay(peer, setting, streams[: runs // 2])
+    The oracle has one for each, as it knows the change.
+    """
+    runs, controls = (60, 100) if quick else (200, 200)
+    found: dict[str, dict[str, float]] = {}
+    tuned: tuple[float, float] | None = None
+    for title, family in families.items():
+        method = method_of(name, family.calm, family.changed)
+        watched = family.calm.for_peers if name not in CHARTS else lambda values: values
+        if tuned is None or name == "oracle":
+            calm = family.calm.draw(np.random.default_rng(7), (controls, LENGTH))
+            tuned = tune(method, watched(calm), RUN_LENGTH)
+        rng = np.random.default_rng(11)
+        parts = ((family.calm, WARM_UP), (family.changed, family.longest))
+        streams = np.hstack([world.draw(rng, (runs, length)) for world, length in parts])
+        mean, missed = delay(method.alarms(watched(streams), tuned[0]))
+        found[title] = {"delay": mean, "missed": missed, "setting": tuned[0], "arl": tuned[1]}
     return found
+
+
+def delay(alarms: np.ndarray) -> tuple[float, float]:
+    """Mean values from the change to the alarm, where none came before; the share of misses."""
+    late = alarms[alarms > WARM_UP] - WARM_UP
+    known = late[np.isfinite(late)]
+    return float(known.mean()) if len(known) else math.nan, 1 - len(known) / max(len(late), 1)
+
+
+CHARTS = ("oracle", "informed", "ours")
+
+
+def studies() -> list[tuple[str, Mapping[str, Family]]]:
+    """Every detector, with the families that begin in the same world."""
+    worlds: dict[int, dict[str, Family]] = {}
+    for title, family in ALL.items():
+        worlds.setdefault(id(family.calm), {})[title] = family
+    return [
+        (name, families)
+        for families in worlds.values()
+        for name in (*CHARTS, *peers())
+        if name != "informed" or next(iter(families.values())).calm is CALM
+    ]
+
+
+def summary(found: Mapping[str, Measured]) -> dict[str, float]:
+    """The figures that the goals are about."""
+
+    def ratios(name: str) -> list[float]:
+        return [
+            found[name][title]["delay"] / found["oracle"][title]["delay"]
+            for title in FAMILIES
+            if title in found[name]
+        ]
+
+    def beside_peers(titles: Mapping[str, Family]) -> float:
+        best = {
+            title: min(
+                (
+                    one[title]["delay"]
+                    for name, one in found.items()
+                    if name not in CHARTS and not one[title]["missed"]
+                ),
+                default=math.inf,
+            )
+            for title in titles
+        }
+        return max(found["ours"][title]["delay"] / best[title] for title in titles)
+
+    def mean(values: list[float]) -> float:
+        return math.exp(sum(map(math.log, values)) / len(values))
+
+    return {
+        "oracle_ratio_geomean": mean(ratios("ours")),
+        "oracle_ratio_worst": max(ratios("ours")),
+        "informed_ratio_geomean": mean(ratios("informed")),
+        "informed_ratio_worst": max(ratios("informed")),
+        "peer_ratio_worst": beside_peers(FAMILIES),
+        "labelled_peer_ratio_worst": beside_peers(LABELLED_FAMILIES),
+        "missed_most": max(one["missed"] for one in found["ours"].values()),
+        "arl_lowest": min(one["arl"] for one in found["ours"].values()),
+    }
+
+
+def print_table(found: Mapping[str, Measured]) -> None:
+    """Delays in values, and misses."""
+    print(f"{'delay in values':18}" + "".join(f"{name:>17}" for name in found))
+    for title in ALL:
+        cells = []
+        for one in found.values():
+            seen = one.get(title)
+            missed = f" m{seen['missed']:.0%}" if seen and seen["missed"] else ""
+            cells.append(f"{seen['delay']:.0f}{missed}" if seen else "")
+        print(f"{title:18}" + "".join(f"{cell:>17}" for cell in cells))
 
 
 def main() -> None:
@@ -240,34 +151,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write")
     parser.add_argument("--jobs", type=int, default=-1, help="processes, as joblib counts")
     arguments = parser.parse_args()
-    measured = Parallel(n_jobs=arguments.jobs)(
-        delayed(measure)(name, arguments.quick) for name in FAMILIES
-    )
-    found = dict(zip(FAMILIES, measured, strict=True))
-    ratios = {name: one["ours"] / one["oracle"] for name, one in found.items()}
-    best = {
-        name: min(one[peer] for peer in PEERS if one[f"{peer}_missed"] == 0)
-        for name, one in found.items()
-        if any(one[f"{peer}_missed"] == 0 for peer in PEERS)
-    }
-    print(f"{'delay in values':18}" + "".join(f"{m:>17}" for m in ("oracle", "ours", *PEERS)))
-    for name, one in found.items():
-        cells = [
-            f"{one[m]:.0f}" + (f" m{one[m + '_missed']:.0%}" if one[m + "_missed"] else "")
-            for m in ("oracle", "ours", *PEERS)
-        ]
-        print(f"{name:18}" + "".join(f"{cell:>17}" for cell in cells))
-    figures: dict[str, float] = {
-        "oracle_ratio_geomean": math.exp(np.mean([math.log(ratio) for ratio in ratios.values()])),
-        "oracle_ratio_worst": max(ratios.values()),
-        "peer_ratio_worst": max(found[name]["ours"] / best[name] for name in best),
-        "arl_lowest": min(one["ours_arl"] for one in found.values()),
-        "missed_most": max(one["ours_missed"] for one in found.values()),
-    }
-    for name, one in found.items():
-        figures |= {f"{name}: {key}": value for key, value in one.items()}
-    for key in list(figures)[:5]:
-        print(f"{key:22} {figures[key]:.4g}")
+    with Parallel(n_jobs=arguments.jobs) as run:
+        todo = studies()
+        measured = run(delayed(measure)(*one, arguments.quick) for one in todo)
+        lengths = dict(zip(VOLUMES, run(map(delayed(run_length_at), VOLUMES)), strict=True))
+    found: dict[str, dict[str, Mapping[str, float]]] = {}
+    for (name, _), one in zip(todo, measured, strict=True):
+        found.setdefault(name, {}).update(one)
+    print_table(found)
+    figures = summary(found)
+    for volume, length in lengths.items():
+        figures[f"run_length_share_at_{volume}"] = length
+    for key, value in figures.items():
+        print(f"{key:28} {value:.4g}")
+    for name, families in found.items():
+        for title, one in families.items():
+            figures |= {f"{title}: {name} {key}": value for key, value in one.items()}
     if arguments.json:
         arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
 

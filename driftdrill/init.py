@@ -21,6 +21,7 @@ from driftdrill.rig.rig import new_folder
 from scenarios.rowsfile import NUMERIC, Kind, infer, load_rows
 from scenarios.table import Table, read_table
 from target_service.contract import Floats, Schema
+from target_service.dependence import for_dependent_rows
 from target_service.measuring import measure
 
 RULES = ("feature_drift.yml", "score_drift.yml", "model_quality.yml")
@@ -42,6 +43,7 @@ class Own:
         score: The column of the scores that the model gave them.
         outcome: The column that says what came true, 0 or 1.
         url: Where the service is.
+        in_order: Whether rows are in the order in which they came, like those next to them.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Own:
     score: str
     outcome: str
     url: str
+    in_order: bool = False
 
 
 def init(folder: Path, own: Own) -> Iterator[str]:
@@ -79,6 +82,8 @@ def init(folder: Path, own: Own) -> Iterator[str]:
     yield _write(folder / "rows.yaml", rows)
     dataset = load_rows(folder / "rows.yaml").dataset
     reference = measure(dataset, scores, own.name, "1", DECISION_QUANTILE)
+    if own.in_order:
+        reference = for_dependent_rows(reference, dataset, scores)
     (folder / "reference.json").write_bytes(msgspec.json.encode(reference))
     yield str(folder / "reference.json")
 

@@ -117,6 +117,10 @@ class PrometheusError(RuntimeError):
     """Prometheus did not answer, or answered with an error."""
 
 
+_PLAIN = {"Accept-Encoding": "identity"}
+"""Servers are near: to compress an answer takes longer than to send it."""
+
+
 class Prometheus:
     """A Prometheus server's HTTP API.
 
@@ -138,7 +142,7 @@ class Prometheus:
         self._client = httpx.Client(
             base_url=url,
             timeout=timeout,
-            headers=headers,
+            headers={**_PLAIN, **(headers or {})},
             trust_env=False,
             verify=trust or _certificates(),
         )

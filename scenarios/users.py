@@ -46,7 +46,23 @@ class Drill:
     urls: tuple[str, ...]
 
 
-class Applicant(FastHttpUser):
+class Sender(FastHttpUser):
+    """Sends to the address that the drill was given, and follows nobody to another.
+
+    Nor does it keep cookies: each request is somebody else's. To look for them would take as long
+    as all else that a drill adds to a request.
+    """
+
+    abstract = True
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        agent = self.client.client
+        agent.redirect_response_codes = frozenset()  # type: ignore[misc]  # as Locust does
+        agent.cookiejar = None
+
+
+class Applicant(Sender):
     """Takes the next request of the drill when it is due, and asks for a prediction."""
 
     drill: ClassVar[Drill | None] = None
@@ -91,7 +107,7 @@ class Applicant(FastHttpUser):
         return arrival
 
 
-class Helper(FastHttpUser):
+class Helper(Sender):
     """Sends what goes beside the traffic, in each process that has a share of it."""
 
     abstract = True  # Locust distributes its users among workers, so that one would have all
@@ -130,6 +146,7 @@ class Helper(FastHttpUser):
 def introduce(drill: Drill) -> None:
     """Set what users that are yet to start ask, and what they say of themselves."""
     Applicant.drill = drill
+    tls = drill.target.tls
     for user in (Applicant, Helper):
         user.host = drill.urls[0]
         user.default_headers = {
@@ -137,7 +154,9 @@ def introduce(drill: Drill) -> None:
             DRILL_HEADER: drill.traffic.scenario.name,
             **drill.target.headers,
         }
-        user.ssl_context_factory = staticmethod(drill.target.tls.context)
+        user.insecure = not tls.verify
+        # It is offered authorities to trust, which are not those that the target names.
+        user.ssl_context_factory = staticmethod(lambda cafile: tls.context())  # noqa: ARG005
 
 
 def help_out(environment: Environment, drill: Drill) -> list[gevent.Greenlet]:

@@ -167,12 +167,17 @@ class Schedule:
 
     def arrivals_until(self, elapsed: float) -> float:
         """Requests due in [0, elapsed): the integral of the rate."""
-        time = min(max(elapsed, 0.0), self.duration)
-        i = min(int(np.searchsorted(self.cuts, time, side="right")) - 1, len(self.cuts) - 2)
-        into, length = time - self.cuts[i], self.cuts[i + 1] - self.cuts[i]
+        return float(self.arrivals_by(np.array([elapsed]))[0])
+
+    def arrivals_by(self, times: Floats) -> Floats:
+        """(n,) requests due before each of (n,) times."""
+        inside = np.clip(times, 0.0, self.duration)
+        i = np.minimum(np.searchsorted(self.cuts, inside, side="right") - 1, len(self.cuts) - 2)
+        into, length = inside - self.cuts[i], self.cuts[i + 1] - self.cuts[i]
         first, last = (rates[i] for rates in self._rates)
         mean_rate = first + (last - first) * into / length / 2
-        return float(self._arrivals_at_cuts[i] + into * mean_rate)
+        due: Floats = self._arrivals_at_cuts[i] + into * mean_rate
+        return due
 
     def arrival_times(self, first: int, count: int) -> Floats:
         """Seconds at which requests number `first` to `first + count - 1` are due.

@@ -92,8 +92,9 @@ CATEGORY_SHIFT, LEAST_SHARE = 0.5, 0.01
 OUTCOME_SHIFTS = (0.25, 0.8, -0.25, -0.8)
 """Log-odds by which outcome 1 gets likelier at every score."""
 
-OUTCOME_SLOPES = (0.6, 0.1)
-"""What is left of the difference in log-odds that a difference in score makes."""
+OUTCOME_SLOPES = (0.88, 0.7, 0.4, 0.1)
+"""What is left of the difference in log-odds that a difference in score makes. Where one
+decision in 10 was wrong, one in 8, 6, 3.4 and 2.2 is wrong then."""
 
 
 def reference_masses(counts: Sequence[int]) -> Floats:

@@ -67,8 +67,32 @@ def found_rows(certificates: Sequence[Certificate]) -> list[tuple[str, ...]]:
     ]
 
 
+def findings(certificates: Sequence[Certificate]) -> list[str]:
+    """Which rules alarm without a change or miss one, a sentence each; or that none does."""
+    said = []
+    for rules in dict.fromkeys(one.rules for one in certificates):
+        wrong = []
+        for one in certificates:
+            if one.rules != rules:
+                continue
+            if one.calm.alarms:
+                wrong.append(
+                    f"{rules}: {one.alert} is nervous: {one.calm.alarms} false alarms in"
+                    f" {one.calm.evaluations:,} evaluations"
+                )
+            wrong += [
+                f"{rules}: {one.alert} is insensitive: it missed {found.scenario} x"
+                f" {found.effect:g} in {found.missed} of {found.runs} runs"
+                for found in one.found
+                if found.missed
+            ]
+        judged = any(one.rules == rules and one.found for one in certificates)
+        said += wrong or [f"{rules}: no false alarm" + (", no change missed" if judged else "")]
+    return said
+
+
 def print_tables(certificates: Sequence[Certificate], console: Console) -> None:
-    """Both in the terminal."""
+    """Both in the terminal, and what stands out of them."""
     for columns, rows in (
         (CALM_COLUMNS, calm_rows(certificates)),
         (FOUND_COLUMNS, found_rows(certificates)),
@@ -80,6 +104,9 @@ def print_tables(certificates: Sequence[Certificate], console: Console) -> None:
             table.add_row(*map(Text, row))
         console.print()
         console.print(table)
+    console.print()
+    for finding in findings(certificates):
+        console.print(Text(finding), soft_wrap=True)
 
 
 def write_json(certificates: Sequence[Certificate], path: Path) -> None:

@@ -20,26 +20,31 @@ SPARSE_WINDOWS = tuple(4**k for k in range(5))
 MOST_VALUES = 6000
 """A window of more values than that does not count, but for the shortest."""
 
+LARGEST = 700.0
+"""Nats for or against an alternative in one window at most, so that exponentials are finite."""
 
-def likelihood_ratios(evidence: Floats, values: Floats, windows: Sequence[int]) -> Floats:
-    """The log-likelihood ratio that the rules hold against the threshold.
+
+def evidence(nats: Floats, values: Floats, windows: Sequence[int]) -> Floats:
+    """The evidence for a change that the rules hold against the threshold.
+
+    It is Shiryaev and Roberts' statistic, with the beginnings of a change gathered in windows.
 
     Args:
-        evidence: (alternatives, …, t) nats for each alternative that each evaluation brings.
+        nats: (alternatives, …, t) nats for each alternative that each evaluation brings.
         values: (…, t) how many values it brings.
         windows: Evaluations, ascending. Before the first evaluation there was nothing.
 
     Returns:
-        (…, t) the largest over alternatives and windows; ln(k) is added to a window that stands for
-        k beginnings of a change.
+        (…, t) nats: the logarithm of the sum over windows of the largest likelihood ratio of an
+        alternative, times the beginnings for which a window stands.
     """
-    nats, counts = _cumulated(evidence), _cumulated(values)
-    best = np.full(values.shape, -np.inf)
+    sums, counts = _cumulated(nats), _cumulated(values)
+    total = np.full(values.shape, -np.inf)
     for shorter, window in zip((0, *windows), windows, strict=False):
-        ratio = _over(nats, window).max(axis=0) + np.log(window - shorter)
+        ratio = _over(sums, window).max(axis=0) + np.log(window - shorter)
         allowed = (window == 1) | (_over(counts, window) <= MOST_VALUES)
-        np.maximum(best, ratio, out=best, where=allowed)
-    return best
+        np.logaddexp(total, np.clip(ratio, -LARGEST, LARGEST), out=total, where=allowed)
+    return total
 
 
 def _cumulated(increments: Floats) -> Floats:

@@ -23,9 +23,16 @@ def init_(
     outcome: Annotated[str, typer.Option(help="Its column of what came true, 0 or 1.")],
     name: Annotated[str, typer.Option(help="What metrics call the model.")] = "model",
     url: Annotated[str, typer.Option(help="Where the service is.")] = "http://127.0.0.1:8000",
+    in_order: Annotated[
+        bool,
+        typer.Option(
+            "--in-order",
+            help="The rows are in the order in which they came: like neighbours count less.",
+        ),
+    ] = False,
 ) -> None:
     """Write what drilling a model of your own takes: target, reference, rules and scenarios."""
-    for line in init(folder, Own(name, rows, score, outcome, url)):
+    for line in init(folder, Own(name, rows, score, outcome, url, in_order)):
         console.print(Text(line), soft_wrap=True)
 
 

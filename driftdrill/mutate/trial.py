@@ -20,7 +20,7 @@ from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.rules import Group, words
-from driftdrill.virtual.stages import store_shared
+from driftdrill.virtual.stages import shared_metrics, store_shared
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import EngineError, Span
 
@@ -43,7 +43,9 @@ def opened(recording: Path, groups: Sequence[Group], tools: Tools, work: Path) -
     recorders = Recorders(groups, span.start)
     alert_queries(groups, Inliner(recorders))
     with Store(recording, tools, work / "store", Interruption()) as store:
-        stored = store_shared(groups, recorders, store, span)
+        shared = shared_metrics(groups, recorders, store, span)
+        store_shared(shared, store, span)
+        stored = frozenset(metric.name for metric in shared)
         with closing(store.client()) as prometheus:
             loaded = Loaded(prometheus, recording, span, stored, tools.promtool, work)
             yield Trial(recording, groups, loaded)

@@ -15,7 +15,7 @@ import numpy as np
 from driftdrill.promapi import Prometheus, Series, SeriesArrays
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.queries import Inlined, at_every_evaluation
-from driftdrill.virtual.recorders import CannotInlineError
+from driftdrill.virtual.recorders import STORED, CannotInlineError
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.states import AlertStates, Labels
 from driftdrill.virtual.timelines import EngineError, Span
@@ -75,12 +75,19 @@ def evaluate(
     Raises:
         EngineError: A rule cannot be evaluated.
     """
-    rules = [Inlined(alert.rule, alert.group, str(alert.query)) for alert in alerts]
+    asked = at_once_first(alerts)
+    rules = [Inlined(alert.rule, alert.group, str(alert.query)) for alert in asked]
     answers = at_every_evaluation(rules, prometheus, span)
-    return [
-        tuple(_timelines(alert, _holding(alert, answer), span))
-        for alert, answer in zip(alerts, answers, strict=True)
-    ]
+    found = {
+        alert.place: tuple(_timelines(alert, _holding(alert, answer), span))
+        for alert, answer in zip(asked, answers, strict=True)
+    }
+    return [found[alert.place] for alert in alerts]
+
+
+def at_once_first(alerts: Sequence[AlertQuery]) -> Sequence[AlertQuery]:
+    """The alerts that can be asked at once, before those that read what is still to be stored."""
+    return sorted(alerts, key=lambda alert: STORED in (alert.query or ""))
 
 
 _Holding = defaultdict[int, set[Labels]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import read_recording
 from driftdrill.virtual.rules import Group, as_loaded, load_groups, needed_by
 from driftdrill.virtual.selectors import read_by
-from driftdrill.virtual.stages import store_shared
+from driftdrill.virtual.stages import Shared, Staged, shared_metrics, store_shared
 from driftdrill.virtual.statistics import CURVE_POINTS, statistics
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span, Timelines
@@ -62,18 +62,20 @@ def evaluate(
     alerts = alert_queries(groups, inliner)
     work.mkdir(parents=True, exist_ok=True)
     with Store(recording, tools, work, interruption or Interruption(), read_by(rules)) as store:
-        stored = frozenset[str]()
-        if engine == "blocks":
-            stored = store_shared(groups, recorders, store, span)
-        with closing(store.client()) as prometheus:
+        shared = shared_metrics(groups, recorders, store, span) if engine == "blocks" else ()
+        stored = frozenset(metric.name for metric in shared)
+        inlined = Inliner(Recorders(groups, span.start, stored))
+        asked = alert_queries(groups, inlined)
+        complete = Future[Prometheus]()
+        with closing(Staged(store, complete)) as prometheus, ThreadPoolExecutor(2) as aside:
             loaded = Loaded(prometheus, recording, span, stored, tools.promtool, work)
-            inlined = Inliner(Recorders(groups, span.start, stored))
-            with ThreadPoolExecutor(1) as aside:
-                drawing = aside.submit(statistics, alerts, inlined, prometheus, span, points)
-                answer = answers(groups, loaded, engine=engine)
+            answering = aside.submit(answers, groups, loaded, engine=engine)
+            drawing = aside.submit(statistics, asked, inlined, prometheus, span, points)
+            _complete(complete, shared, store, span)
+            with closing(complete.result()):
                 collided = collisions(recorders, inliner, prometheus, span)
                 unknown = unexposed(alerts, prometheus)
-            drawn = drawing.result()
+                answer, drawn = answering.result(), drawing.result()
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
         for alert in alerts
@@ -81,6 +83,18 @@ def evaluate(
     ]
     faults = (*answer.faults, *collided)
     return Timelines(answer.samples, as_loaded(groups), (*notes, *unknown), faults, drawn)
+
+
+def _complete(
+    complete: Future[Prometheus], shared: Sequence[Shared], store: Store, span: Span
+) -> None:
+    """Store what rules share, and let those go on who wait for that; also when it went wrong."""
+    try:
+        store_shared(shared, store, span)
+        complete.set_result(store.client())
+    except BaseException as error:
+        complete.set_exception(error)
+        raise
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,14 @@ class Pool:
 
     Attributes:
         bins: (POOL, k) the k elements of the service's vector to which each row adds 1.
-        sums: Element of the vector -> (POOL,) what each row adds to it.
+        sums: (POOL, m) the m elements to which each row adds something else.
+        values: (POOL, m) what that is.
         width: d, the length of the vector.
     """
 
     bins: NDArray[np.intp]
-    sums: dict[int, Floats]
+    sums: NDArray[np.intp]
+    values: Floats
     width: int
     _batches: list[Floats] = field(default_factory=list)
 
@@ -74,12 +76,12 @@ class Pool:
 
     def _count(self, rows: NDArray[np.int64], groups: NDArray[np.int64], count: int) -> Floats:
         """(count, d) what (n,) rows of the pool add to the groups, 0 to count - 1, of each."""
-        cells = (groups[:, None] * self.width + self.bins[rows]).ravel()
-        added = np.bincount(cells, minlength=count * self.width).astype(np.float64)
-        added = added.reshape(count, self.width)
-        for element, values in self.sums.items():
-            added[:, element] += np.bincount(groups, weights=values[rows], minlength=count)
-        return added
+        first, cells = groups[:, None] * self.width, count * self.width
+        added = np.zeros(cells)
+        added += np.bincount((first + self.bins[rows]).ravel(), minlength=cells)
+        weights = self.values[rows].ravel()
+        added += np.bincount((first + self.sums[rows]).ravel(), weights, minlength=cells)
+        return added.reshape(count, self.width)
 
 
 def pool(
@@ -106,34 +108,41 @@ def pool(
     }
     bins = [service.bins(value, *key) for key, value in values.items()]
     bins.append(np.full(POOL, service.position(*PREDICT)))
-    sums = {service.positions[key].stop - 1: np.nan_to_num(v) for key, v in values.items()}
+    sums = [(np.full(POOL, service.positions[k].stop - 1), v) for k, v in values.items()]
     nowhere = service.width  # the element after the last, for what is not counted
     bins += [
         np.where(service.out_of_range(x, name), service.position("out of range", name), nowhere)
         for name in service.ranged
     ]
-    sums[service.position("score squares")] = scores**2
+    sums.append((np.full(POOL, service.position("score squares")), scores**2))
     segments = service.model.schema.segment_numbers(x)
-    by_segment = np.zeros(POOL, dtype=np.intp)
+    by_segment, summed = np.zeros(POOL, dtype=np.intp), np.zeros(POOL, dtype=np.intp)
     for number, name in enumerate((*service.model.schema.segments, OTHER)):
         members = segments == number
         by_segment[members] = service.bins(scores[members], "segment", name)
-        sums[service.positions["segment", name].stop - 1] = np.where(members, scores, 0.0)
+        summed[members] = service.positions["segment", name].stop - 1
     bins.append(by_segment)
+    sums.append((summed, scores))
 
-    # An unlabelled row adds nothing: 0 to the sums, and its bins are nowhere.
+    # What an unlabelled row adds is nowhere.
     accepted = np.where(labelled, service.position(*ACCEPTED), nowhere)
-    labelled_bins = np.full(POOL, nowhere)
+    labelled_bins, labelled_sums = np.full(POOL, nowhere), np.full(POOL, nowhere)
     for y in (0, 1):
         told = labelled & (outcome == y)
         labelled_bins[told] = service.bins(scores[told], "labelled", str(y))
-        sums[service.positions["labelled", str(y)].stop - 1] = np.where(told, scores, 0.0)
+        labelled_sums[told] = service.positions["labelled", str(y)].stop - 1
+    sums.append((labelled_sums, scores))
     groups = service.calibration_groups(scores, segments)
     counted, positive, expected = (service.position(*key) for key in CALIBRATION)
     for group in groups:
         known = labelled & (group < len(service.model.calibration))
         bins.append(np.where(known, counted + group, nowhere))
         bins.append(np.where(known & (outcome == 1), positive + group, nowhere))
-        for number in np.unique(group[known]).tolist():
-            sums[expected + number] = np.where(known & (group == number), scores, 0.0)
-    return Pool(np.column_stack([*bins, accepted, labelled_bins]), sums, service.width + 1)
+        sums.append((np.where(known, expected + group, nowhere), scores))
+    elements, added = zip(*sums, strict=True)
+    return Pool(
+        bins=np.column_stack([*bins, accepted, labelled_bins]),
+        sums=np.column_stack(elements),
+        values=np.nan_to_num(np.column_stack(added)),
+        width=service.width + 1,
+    )

@@ -78,8 +78,7 @@ def _routed(drill: Drill) -> dict[int, Numbers]:
     schedule, fleet, scrapes = drill.scenario.schedule, drill.scenario.fleet, drill.scrapes
     starts = np.array([rotation.start for rotation in fleet.rotations])
     cuts = np.union1d(np.append(scrapes, schedule.duration), starts)
-    due = [schedule.arrivals_until(time) for time in cuts.tolist()]
-    numbers = np.ceil(np.array(due) - 1e-9).astype(np.int64)
+    numbers = np.ceil(schedule.arrivals_by(cuts) - 1e-9).astype(np.int64)
     counted_at = np.searchsorted(scrapes, cuts[1:], side="left")
     rotation_of = np.searchsorted(starts, cuts[:-1], side="right") - 1
     routed: dict[int, Numbers] = {}

@@ -41,8 +41,10 @@ class Inlined:
 
 def at_every_evaluation(
     rules: Sequence[Inlined], prometheus: Prometheus, span: Span
-) -> list[list[SeriesArrays]]:
+) -> Iterator[list[SeriesArrays]]:
     """The answers of each rule's expression at all its evaluations; a series may come in parts.
+
+    The next rules are asked while an answer is looked at.
 
     Raises:
         EngineError: Prometheus cannot evaluate one; names the rule.
@@ -53,12 +55,10 @@ def at_every_evaluation(
         for part in _parts(span.instants(rule.group.interval))
     ]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        answers = list(pool.map(lambda one: _ask(one[1], one[2], prometheus.arrays), asked))
-    numbered = zip((number for number, _, _ in asked), answers, strict=True)
-    return [
-        [series for _, answer in parts for series in answer]
-        for _, parts in groupby(numbered, lambda one: one[0])
-    ]
+        answers = pool.map(lambda one: _ask(one[1], one[2], prometheus.arrays), asked)
+        numbered = zip((number for number, _, _ in asked), answers, strict=True)
+        for _, parts in groupby(numbered, lambda one: one[0]):
+            yield [series for _, answer in parts for series in answer]
 
 
 def as_curves(rule: Inlined, prometheus: Prometheus, span: Span, points: int) -> list[Series]:

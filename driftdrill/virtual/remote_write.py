@@ -71,9 +71,13 @@ def _send(client: httpx.Client, body: bytes) -> None:
 
 def _requests(series: Iterable[tuple[Mapping[str, str], Floats, Floats]]) -> Iterator[bytes]:
     body = bytearray()
+    timed, fields = np.empty(0), _timed(np.empty(0))
     for labels, times, values in series:
+        if times is not timed:  # most series were sampled at the same times
+            timed, fields = times, _timed(times)
+        fields[:, 3:11] = np.ascontiguousarray(values, dtype="<f8").view(np.uint8).reshape(-1, 8)
         pairs = (_field(1, name) + _field(2, labels[name]) for name in sorted(labels))
-        body += _field(1, b"".join(_field(1, pair) for pair in pairs) + _samples(times, values))
+        body += _field(1, b"".join(_field(1, pair) for pair in pairs) + fields.tobytes())
         if len(body) > _REQUEST_BYTES:
             yield bytes(body)
             body.clear()
@@ -81,14 +85,13 @@ def _requests(series: Iterable[tuple[Mapping[str, str], Floats, Floats]]) -> Ite
         yield bytes(body)
 
 
-def _samples(times: Floats, values: Floats) -> bytes:
-    """Every sample as a field 2 of its series; all have the same number of bytes."""
-    message = np.empty((len(times), 12 + _TIME_BYTES), dtype=np.uint8)
-    message[:, 0], message[:, 1] = 2 << 3 | 2, 10 + _TIME_BYTES
-    message[:, 2], message[:, 11] = 1 << 3 | 1, 2 << 3 | 0
-    message[:, 3:11] = np.ascontiguousarray(values, dtype="<f8").view(np.uint8).reshape(-1, 8)
-    message[:, 12:] = _varints(np.rint(times * 1000).astype(np.int64))
-    return message.tobytes()
+def _timed(times: Floats) -> NDArray[np.uint8]:
+    """Every sample as a field 2 of its series, but for its value; all are equally long."""
+    fields = np.empty((len(times), 12 + _TIME_BYTES), dtype=np.uint8)
+    fields[:, 0], fields[:, 1] = 2 << 3 | 2, 10 + _TIME_BYTES
+    fields[:, 2], fields[:, 11] = 1 << 3 | 1, 2 << 3 | 0
+    fields[:, 12:] = _varints(np.rint(times * 1000).astype(np.int64))
+    return fields
 
 
 def _varints(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -33,6 +33,9 @@ CALIBRATION = tuple(("calibration", count) for count in ("outcomes", "positives"
 _PROBED_AT_ONCE = 50
 """Powers of two that a float64 sums exactly."""
 
+_WEIGHED_AT_ONCE = 1024
+"""Scrapes whose counts are near the processor at a time."""
+
 
 class VirtualService:
     """One build of the service, called instead of asked over HTTP.
@@ -77,12 +80,15 @@ class VirtualService:
     def weigh(self, counted: Floats, slots: NDArray[np.int64]) -> None:
         """Add the evidence of what (d, t) scrapes have new in their buckets, each in its slot."""
         for slot in np.unique(slots).tolist():
-            at = np.flatnonzero(slots == slot)
-            new = counted[:, at]
-            for bank in bank_counters(at_slot(self.model, slot)):
-                buckets = [place for key in bank.keys for place in self.positions[key][:-2]]
-                place = self.positions[evidence_key(bank)]
-                counted[place.start : place.stop, at] = bank.weights @ new[buckets]
+            times = np.flatnonzero(slots == slot)
+            banks = bank_counters(at_slot(self.model, slot))
+            for first in range(0, len(times), _WEIGHED_AT_ONCE):
+                at = times[first : first + _WEIGHED_AT_ONCE]
+                new = counted[:, at]
+                for bank in banks:
+                    buckets = [place for key in bank.keys for place in self.positions[key][:-2]]
+                    place = self.positions[evidence_key(bank)]
+                    counted[place.start : place.stop, at] = bank.weights @ new[buckets]
 
     def edges(self, *key: str) -> tuple[float, ...]:
         """The bucket edges of one histogram, by its key in `ModelMetrics.positions`."""

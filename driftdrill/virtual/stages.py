@@ -8,13 +8,14 @@ gets a stale mark, so what is stored reads in every way as what Prometheus would
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
-from driftdrill.promapi import Prometheus, SeriesArrays
+from driftdrill.promapi import Prometheus, Series, SeriesArrays
 from driftdrill.virtual.gotext import NAME
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
@@ -27,7 +28,7 @@ from driftdrill.virtual.recorders import (
 )
 from driftdrill.virtual.rules import Group
 from driftdrill.virtual.samples import STALE
-from driftdrill.virtual.store import Store
+from driftdrill.virtual.store import QUERY_LIMIT_S, Store
 from driftdrill.virtual.timelines import Span
 from target_service.contract import Floats
 
@@ -37,11 +38,14 @@ MAX_SERIES = 500
 _SAMPLE_COST = 4
 """What a sample costs that passes through us, in selected series per evaluation."""
 
+_STAGE_COST = 0.2
+"""What it costs to have a later stage found, per series of the recording, in the same unit."""
+
 _PROBES = 2
 
 
 @dataclass(frozen=True)
-class _Shared:
+class Shared:
     """A metric that is stored.
 
     Attributes:
@@ -56,36 +60,72 @@ class _Shared:
     stage: int
 
 
-def store_shared(
+def shared_metrics(
     groups: Sequence[Group], inlined: Recorders, store: Store, span: Span
-) -> frozenset[str]:
-    """Evaluate and store what pays, stage by stage.
+) -> Sequence[Shared]:
+    """What pays to be stored.
 
     Args:
         groups: In the order of evaluation.
         inlined: Tells how often each metric is read when all are inlined.
-        store: The recording; takes the samples.
+        store: The recording.
         span: When to evaluate.
-
-    Returns:
-        The stored metrics.
 
     Raises:
         EngineError: A rule cannot be evaluated.
     """
     with closing(store.client()) as prometheus:
-        shared = _worth_storing(groups, inlined, _Sizes(prometheus, span), span.start)
-    for stage in sorted({one.stage for one in shared.values()}):
+        sizes = _Sizes(prometheus, span, store.series)
+        return tuple(_worth_storing(groups, inlined, sizes, span.start).values())
+
+
+def store_shared(shared: Sequence[Shared], store: Store, span: Span) -> None:
+    """Evaluate and store metrics, stage by stage.
+
+    Args:
+        shared: As `shared_metrics` found them.
+        store: The recording; takes the samples.
+        span: When to evaluate.
+
+    Raises:
+        EngineError: A rule cannot be evaluated.
+    """
+    for stage in sorted({one.stage for one in shared}):
         with closing(store.client()) as prometheus:
-            store.add(_samples([s for s in shared.values() if s.stage == stage], prometheus, span))
+            store.add(_samples([one for one in shared if one.stage == stage], prometheus, span))
         store.catch_up()
-    return frozenset(one.name for one in shared.values())
+
+
+class Staged(Prometheus):
+    """A recording that can be asked at once, but waits where stored metrics are read.
+
+    Args:
+        store: The recording, with nothing stored yet.
+        complete: On the recording with all that is to be stored, when it is.
+    """
+
+    def __init__(self, store: Store, complete: Future[Prometheus]) -> None:
+        super().__init__(store.url, QUERY_LIMIT_S)
+        self._complete = complete
+
+    def arrays(self, expression: str, start: float, end: float, step: float) -> list[SeriesArrays]:
+        """As `Prometheus.arrays`."""
+        if STORED in expression:
+            return self._complete.result().arrays(expression, start, end, step)
+        return super().arrays(expression, start, end, step)
+
+    def curves(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """As `Prometheus.curves`."""
+        if STORED in expression:
+            return self._complete.result().curves(expression, start, end, step)
+        return super().curves(expression, start, end, step)
 
 
 class _Sizes:
-    """How many series expressions have."""
+    """How many series expressions have, and the recording."""
 
-    def __init__(self, prometheus: Prometheus, span: Span) -> None:
+    def __init__(self, prometheus: Prometheus, span: Span, recorded: int) -> None:
+        self.recorded = recorded
         self._prometheus, self._span = prometheus, span
         self._known: dict[str, float] = {}
 
@@ -101,12 +141,13 @@ class _Sizes:
 
 def _worth_storing(
     groups: Sequence[Group], inlined: Recorders, sizes: _Sizes, start: int
-) -> Mapping[str, _Shared]:
+) -> Mapping[str, Shared]:
     """The metrics to store by the name that they are stored under, none before those it reads.
 
     A metric is worth it when its samples cost less than evaluating it again for every other reader.
+    The first of a later stage has to be worth that stage.
     """
-    found: dict[str, _Shared] = {}
+    found: dict[str, Shared] = {}
     fully = Inliner(Recorders(groups, start))
     names = [name for name in inlined.names if inlined.reads[name] > 1]
     for name in sorted(names, key=lambda name: inlined.of(name)[-1].place):
@@ -117,15 +158,18 @@ def _worth_storing(
             alone = [_inlined(recorder, fully) for recorder in inlined.of(name)]
         except CannotInlineError:
             continue
-        stored, selected = list[_Shared](), 0.0
+        stored, selected = list[Shared](), 0.0
         for rule, selector in ((r, s) for r in rules for s in scraped_selectors(r.query)):
             one = found.get(selector.partition("{")[0])
             selected += one.series if one else sizes.of(selector, rule)
             stored += [one] if one else []
         series = sum(sizes.of(rule.query, rule) for rule in alone)
-        if series <= MAX_SERIES and (inlined.reads[name] - 1) * selected > _SAMPLE_COST * series:
-            stage = max((one.stage + 1 for one in stored), default=0)
-            found[STORED + name] = _Shared(name, rules, series, stage)
+        stage = max((one.stage + 1 for one in stored), default=0)
+        cost = _SAMPLE_COST * series
+        if stage > max((one.stage for one in found.values()), default=0):
+            cost += _STAGE_COST * sizes.recorded
+        if series <= MAX_SERIES and (inlined.reads[name] - 1) * selected > cost:
+            found[STORED + name] = Shared(name, rules, series, stage)
     return found
 
 
@@ -134,11 +178,12 @@ def _inlined(recorder: Recorder, inliner: Inliner) -> Inlined:
 
 
 def _samples(
-    metrics: Sequence[_Shared], prometheus: Prometheus, span: Span
+    metrics: Sequence[Shared], prometheus: Prometheus, span: Span
 ) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
-    """What some metrics' rules record, with stale marks."""
+    """What some metrics' rules record, with stale marks; the largest first, as it takes longest."""
+    metrics = sorted(metrics, key=lambda metric: -metric.series)
     rules = [rule for metric in metrics for rule in metric.rules]
-    answers = iter(at_every_evaluation(rules, prometheus, span))
+    answers = at_every_evaluation(rules, prometheus, span)
     for metric in metrics:
         own = list(islice(answers, len(metric.rules)))
         instants = span.instants(metric.rules[0].group.interval)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from driftdrill.promapi import Clock, Prometheus, to_curve, watched
 from driftdrill.verdict import Curve, Statistic
-from driftdrill.virtual.blocks_engine import AlertQuery
+from driftdrill.virtual.blocks_engine import AlertQuery, at_once_first
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.queries import Inlined, as_curves
 from driftdrill.virtual.recorders import CannotInlineError
@@ -26,9 +26,11 @@ def statistics(
 
     Those that cannot be inlined are left out: they are for drawing alone.
     """
-    return tuple(
-        found for alert in alerts for found in _statistics(alert, inliner, prometheus, span, points)
-    )
+    found = {
+        alert.place: tuple(_statistics(alert, inliner, prometheus, span, points))
+        for alert in at_once_first(alerts)
+    }
+    return tuple(statistic for alert in alerts for statistic in found[alert.place])
 
 
 def _statistics(

@@ -22,7 +22,8 @@ from driftdrill.virtual.selectors import Wanted, everything
 from target_service.contract import Floats
 
 _READY_LIMIT_S = 60.0
-_QUERY_LIMIT_S = 3600.0
+QUERY_LIMIT_S = 3600.0
+"""A query may take as long as it likes; this ends one that hangs."""
 
 OPEN_S = 86_400.0
 """Seconds of recording that are asked in the open block as fast as in a closed one."""
@@ -47,6 +48,7 @@ class Store:
 
     Attributes, inside the `with` block:
         url: Base URL of Prometheus.
+        series: How many there are of the recording.
 
     Raises:
         RigError: Prometheus did not start.
@@ -67,14 +69,15 @@ class Store:
         self._tools = tools
         self._work = work.resolve()
         self._interruption = interruption
-        self._stack = self._reading = ExitStack()
+        self._stack = ExitStack()
+        self.series = 0
 
     def __enter__(self) -> Self:
         self._work.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            self._writer = self.url = self._serve(self._work / "data", stack)
+            self._stack = stack
+            self._writer = self.url = self._serve(self._work / "data")
             push(self._writer, self._wanted_series())
-            self._reading = stack.enter_context(ExitStack())
             self.catch_up()
             self._stack = stack.pop_all()
         return self
@@ -96,28 +99,29 @@ class Store:
 
         In a block a query finds its chunks at once. In the open one it walks through those of a
         series one by one, which matters for a month of samples and not for a day. So a long
-        recording is asked on a server of its own, on one block of all that the first has.
+        recording is asked on a server of its own, on one block of all that the first has. Those
+        before it go on answering.
         """
         if self._long:
-            with closing(Prometheus(self._writer, timeout=_QUERY_LIMIT_S)) as writer:
+            with closing(Prometheus(self._writer, timeout=QUERY_LIMIT_S)) as writer:
                 block = writer.post("admin/tsdb/snapshot")["name"]
-            self._reading.close()
             folder = self._work / "data" / "snapshots" / str(block)
-            self.url = self._serve(folder, self._reading)
+            self.url = self._serve(folder)
 
     def client(self) -> Prometheus:
         """A connection to the server, for the caller to close."""
-        return Prometheus(self.url, timeout=_QUERY_LIMIT_S)
+        return Prometheus(self.url, timeout=QUERY_LIMIT_S)
 
     def _wanted_series(self) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
         for series, times, values in recorded_series(self._recording):
             named = labels(series)
             if self._wanted(named[NAME], named):
+                self.series += 1
                 yield named, times, values
 
-    def _serve(self, data: Path, stack: ExitStack) -> str:
+    def _serve(self, data: Path) -> str:
         """Start a server on a folder of data; its URL."""
-        port = stack.enter_context(lease_port(9090))
+        port = self._stack.enter_context(lease_port(9090))
         config = self._work / "prometheus.yml"
         config.write_text("{}")
         flags = [
@@ -128,9 +132,10 @@ class Store:
             "--web.enable-remote-write-receiver",
             "--web.enable-admin-api",
             "--storage.tsdb.retention.time=100y",
+            "--no-storage.tsdb.wal-compression",
             f"--web.listen-address={port.address}",
             "--query.max-samples=1000000000",
-            f"--query.timeout={_QUERY_LIMIT_S:.0f}s",
+            f"--query.timeout={QUERY_LIMIT_S:.0f}s",
             "--log.level=warn",
         ]
         tool, log = self._tools.prometheus, self._work / "prometheus.log"
@@ -138,7 +143,7 @@ class Store:
         process = Process(
             tool.name, [str(tool.path), *flags], cwd=tool.cwd, env=environment, log=log
         )
-        stack.callback(process.stop)
+        self._stack.callback(process.stop, grace=0.0)  # what it would tidy up is thrown away
         url = f"http://{port.address}"
         ready = readiness.answers(f"{url}/-/ready")
         readiness.wait([process], ready, _READY_LIMIT_S, self._interruption)

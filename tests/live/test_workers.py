@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
+
+from driftdrill.rig.process import Process
 
 pytestmark = [pytest.mark.live, pytest.mark.alone]
 
@@ -22,10 +26,16 @@ summary: Nothing changes but who sends the traffic.
 model: credit
 traffic: {rate: 5}
 phases:
-  - {name: steady, duration: 40m}
+  - {name: steady, duration: DURATION}
 """
 
 LIMIT_S = 30.0
+
+
+def write_drill(folder: Path, duration: str) -> Path:
+    path = folder / "shared.yaml"
+    path.write_text(DRILL.replace("DURATION", duration))
+    return path
 
 
 def statuses(out: Path) -> list[dict[str, Any]]:
@@ -41,8 +51,7 @@ def wait_for_workers(out: Path, count: int) -> None:
 
 
 def test_workers_come_and_go_and_the_traffic_stays(run, tmp_path):
-    path = tmp_path / "shared.yaml"
-    path.write_text(DRILL)
+    path = write_drill(tmp_path, "40m")
     drill = run(str(path), "--speed", "60", "--workers", "3")
     drill.wait_until_running()
     workers = [c for c in drill.children() if "--worker" in c.cmdline()]
@@ -66,3 +75,33 @@ def test_workers_come_and_go_and_the_traffic_stays(run, tmp_path):
     finally:
         late.kill()
         late.wait()
+
+
+def test_workers_of_the_web_page_send_drill_after_drill(tmp_path):
+    path = write_drill(tmp_path, "3m")
+    command = [sys.executable, "-m", "driftdrill", "up", str(path), "--workers", "2"]
+    up = Process("up", [*command, "--out", str(tmp_path / "runs")], log=tmp_path / "up.log")
+
+    def wait_for(pattern: str, times: int = 1) -> list[str]:
+        deadline = time.monotonic() + 2 * LIMIT_S
+        while len(found := re.findall(pattern, up.log.read_text())) < times:
+            assert up.alive, up.describe_exit()
+            assert time.monotonic() < deadline, up.log.read_text()
+            time.sleep(0.1)
+        return found
+
+    try:
+        (url,) = wait_for(r"Locust +(http://\S+)")
+        wait_for("Service +http")
+        for number in (1, 2):
+            asked = {"scenario": str(path), "speed": "60", "seed": "0"}
+            started = httpx.post(f"{url}/swarm", data=asked, trust_env=False)
+            assert started.json()["success"], started.text
+            wait_for(r"report\.html", number)
+            (out,) = (tmp_path / "runs").glob(f"*-{number}")
+            verdict = json.loads((out / "verdict.json").read_text())
+            assert verdict["outcome"] == "pass", verdict["reasons"]
+            assert verdict["requests"]["rate_achieved"] == pytest.approx(5, rel=0.03)
+            assert httpx.get(f"{url}/stats/requests", trust_env=False).json()["workers"]
+    finally:
+        up.stop()

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, SPARSE_WINDOWS, likelihood_ratios
+from driftdrill.certify.statistic import SCORE_WINDOWS, SPARSE_WINDOWS, evidence
 from driftdrill.drill import RULES
 from driftdrill.models import artifact
-from driftdrill.promapi import Prometheus
+from driftdrill.promapi import Prometheus, watched
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import find_tools
 from driftdrill.virtual.inline import Inliner
@@ -100,33 +100,35 @@ def by_edge(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
     return [columns[le] for le in sorted(columns, key=float)]
 
 
-def on_prometheus(prometheus: Prometheus, name: str, duration: float) -> dict[int, float]:
-    """The largest value over the windows that the rules record, by the number of the evaluation."""
+def on_prometheus(prometheus: Prometheus, alert: str, duration: float) -> dict[int, float]:
+    """What the alert compares, the most of all series, by the number of the evaluation."""
     groups = load_groups(RULES, 60.0, find_tools().promtool)
     span = Span(round(START * 1000), round(duration * 1000))
     recorders = Recorders(groups, span.start)
-    recorder = recorders.of(name)[-1]
-    query = Inliner(recorders).inline(f"max({name})", 10**6, recorder.group)
-    asked = Inlined(recorder.rule, recorder.group, query)
+    group, rule = next((g, r) for g in groups for r in g.rules if r.name == alert)
+    ((compared, _),) = watched(rule.expr)
+    query = Inliner(recorders).inline(f"max({compared})", 10**6, group)
+    asked = Inlined(rule, group, query)
     (answer,) = as_curves(asked, prometheus, span, 10**6)
     return {round((time - START) / 60): value for time, value in answer.samples}
 
 
 def in_numpy(bank: Bank, added: np.ndarray, windows: Sequence[int]) -> np.ndarray:
-    """The statistic from what each minute added, (t, bins)."""
-    return likelihood_ratios(np.array(bank.weights) @ added.T, added.sum(axis=1), windows)
+    """How many times its threshold the evidence is at, from what each minute added, (t, bins)."""
+    nats = np.array(bank.weights) @ added.T
+    return evidence(nats, added.sum(axis=1), windows) / bank.threshold
 
 
 @pytest.mark.parametrize(
-    ("name", "windows"),
+    ("alert", "windows"),
     [
-        ("drift:score_llr", SCORE_WINDOWS),
-        ("drift:feature_llr", SPARSE_WINDOWS),
-        ("quality:llr", SPARSE_WINDOWS),
+        ("ScoreDrift", SCORE_WINDOWS),
+        ("FeatureDrift", SPARSE_WINDOWS),
+        ("ModelQualityDegraded", SPARSE_WINDOWS),
     ],
 )
 def test_numpy_and_prometheus_agree_at_every_evaluation(
-    name, windows, buckets, prometheus, scenario
+    alert, windows, buckets, prometheus, scenario
 ):
     model = VirtualService(artifact("credit")).model
     labelled = [buckets["model_labelled_score_bucket", outcome] for outcome in ("0", "1")]
@@ -134,16 +136,18 @@ def test_numpy_and_prometheus_agree_at_every_evaluation(
         buckets["model_feature_bucket" if f.kind == "numeric" else "model_category_total", f.name]
         for f in model.schema.features
     ]
-    watched = {
-        "drift:score_llr": [(model.banks.score, buckets["model_score_bucket",])],
-        "drift:feature_llr": list(zip(model.banks.features, features, strict=True)),
-        "quality:llr": [(model.banks.outcomes, np.hstack(labelled))],
-    }[name]
-    expected = np.max([in_numpy(bank, added, windows) for bank, added in watched], axis=0)
-    found = on_prometheus(prometheus, name, scenario.schedule.duration)
+    judged = {
+        "ScoreDrift": [(model.banks.score, buckets["model_score_bucket",])],
+        "FeatureDrift": list(zip(model.banks.features, features, strict=True)),
+        "ModelQualityDegraded": [(model.banks.outcomes, np.hstack(labelled))],
+    }[alert]
+    expected = np.max([in_numpy(bank, added, windows) for bank, added in judged], axis=0)
+    found = on_prometheus(prometheus, alert, scenario.schedule.duration)
 
-    # The first evaluation that sees two full minutes is number 2.
-    assert sorted(found) == list(range(2, 2 + len(expected)))
-    # The rules round ln(k) to two decimals.
-    np.testing.assert_allclose([found[i] for i in sorted(found)], expected, atol=0.006)
-    assert np.max(expected[:50]) < 15 < np.max(expected)
+    # The first evaluation that sees two full minutes is number 2; without values there is nothing.
+    begun = np.flatnonzero(np.sum([added.sum(axis=1) for _, added in judged], axis=0))[0]
+    assert sorted(found) == list(range(2 + begun, 2 + len(expected)))
+    # The rules round ln(k) to two decimals, and thresholds are more than 10.
+    told = [found[i] for i in sorted(found)]
+    np.testing.assert_allclose(told, expected[begun:], atol=0.0006)
+    assert np.max(expected[:50]) < 1 < np.max(expected)
