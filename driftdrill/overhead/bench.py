@@ -23,8 +23,8 @@ from driftdrill.rig.scrape import scrape_address, scrape_settings
 from driftdrill.rig.tools import Tool
 from scenarios.target import Target
 
-SCRAPE_INTERVAL_S = 2.0
-"""Real seconds: several samples in a short step, and yet twenty requests between two of them. Where
+SCRAPE_INTERVAL_S = 1.0
+"""Real seconds: many samples in a short step, and yet ten requests between two of them. Where
 counters stand still from scrape to scrape, little traffic takes less space than it does at 15 s."""
 
 _START_LIMIT_S = 30.0

@@ -83,7 +83,7 @@ def _dashboard_queries() -> Iterator[str]:
             for target in panel.get("targets", ()):
                 if "expr" in target:
                     # Four scrapes of the bench at `SPEED`, as Grafana has it; everything is chosen.
-                    rated = target["expr"].replace("$__rate_interval", "80m")
+                    rated = target["expr"].replace("$__rate_interval", "40m")
                     yield _VARIABLE.sub(".*", rated)
 
 
