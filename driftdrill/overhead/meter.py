@@ -87,13 +87,12 @@ class Meter:
         """Send some requests/s for some seconds, and measure."""
         bench = self._bench
         start = time.time()
-        wal, chunks = bench.wal_bytes(), bench.chunk_bytes()
+        before = bench.stored()
         sent = [self._send(rate) for _ in range(max(round(seconds / _SEND_S), 1))]
         end = time.time()
-        scrapes = bench.scrapes(start, end)
-        per_hour = SCRAPES_PER_HOUR / max(len(scrapes), 1)
-        stored, logged = bench.chunk_bytes() - chunks, bench.wal_bytes() - wal
-
+        after, head_series = bench.stored(), bench.head_series()
+        # A scrape takes one sample of every series.
+        per_hour = SCRAPES_PER_HOUR * head_series / max(after.samples - before.samples, 1)
         exposition = scrape(self._client, self._subject.target.metrics)
         memory = exposition.total("process_resident_memory_bytes")
         scrape_cpu, calm_cpu = self._scrape_cpu()
@@ -105,13 +104,13 @@ class Meter:
             due=len(sent) * max(round(rate * _SEND_S), 1),
             costs={
                 "series": (float(len(exposition.series)),),
-                "head_series": (bench.head_series(),),
+                "head_series": (head_series,),
                 "samples_per_scrape": (float(sum(len(f.samples) for f in exposition.families)),),
                 "scrape_bytes": (float(exposition.size),),
-                "scrape_seconds": scrapes,
+                "scrape_seconds": bench.scrapes(start, end),
                 SCRAPE_CPU: scrape_cpu,
-                "wal_bytes_per_hour": (logged * per_hour,),
-                "tsdb_bytes_per_hour": (stored * per_hour,),
+                "wal_bytes_per_hour": ((after.wal - before.wal) * per_hour,),
+                "tsdb_bytes_per_hour": ((after.chunks - before.chunks) * per_hour,),
                 "memory_bytes": () if memory is None else (memory,),
                 **log_costs(self._subject.log_line, rate, seconds, self._folder),
             },
