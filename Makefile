@@ -3,7 +3,7 @@ BIN := .venv/bin
 MLSERVER := build/mlserver
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drill test up lint fmt bench clean
+.PHONY: help setup drill test up lint audit fmt bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,11 @@ lint: $(BIN)/.installed-dev  ## Check style, types and import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+audit:  ## Look the pinned dependencies up in PyPI's advisories
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 fmt: $(BIN)/.installed-dev  ## Format the code
 	$(BIN)/ruff check --fix .

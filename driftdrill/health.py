@@ -195,6 +195,9 @@ def traffic_faults(
     if (failed := last.failed - last.excused) > MAX_FAILED_SHARE * delivered.sent:
         why = f", at last with {last.failure}" if last.failure else ""
         faults.append(f"{failed} of {delivered.sent} requests failed{why}")
+    outcomes = last.told + last.untold
+    if last.untold > MAX_FAILED_SHARE * outcomes:
+        faults.append(f"the service did not take {last.untold} of {outcomes} outcomes")
     if last.odd > MAX_FAILED_SHARE * last.hostile:
         faults.append(f"{last.odd} of {last.hostile} hostile requests got an unexpected answer")
     wanted = Scan(scenario.schedule, 0).until(last.elapsed * clock.speed)

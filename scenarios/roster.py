@@ -76,6 +76,8 @@ class Roster:
             excused=sum(report.excused for report in reports),
             hostile=sum(report.hostile for report in reports),
             odd=sum(report.odd for report in reports),
+            told=sum(report.told for report in reports),
+            untold=sum(report.untold for report in reports),
             workers=len(self.turns.members),
             problem=next(self._problems(), ""),
         )

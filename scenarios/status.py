@@ -22,6 +22,8 @@ class Status(msgspec.Struct, frozen=True):
         odd: Those of them that were not answered as they should be.
         workers: How many processes share the traffic.
         problem: Why one of them cannot take part.
+        told: Outcomes that the service took.
+        untold: Outcomes that it did not take, and should have.
     """
 
     t0: float
@@ -36,6 +38,8 @@ class Status(msgspec.Struct, frozen=True):
     odd: int = 0
     workers: int = 1
     problem: str = ""
+    told: int = 0
+    untold: int = 0
 
 
 def read_statuses(path: Path) -> list[Status]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scenarios.spec import Scenario
 from scenarios.status import Status
 from scenarios.turns import ALONE, Turns
-from simulators.fleet import NOBODY, Numbers
+from simulators.fleet import LEAVE_S, NOBODY, Numbers
 from simulators.hostile import HostileRequest, Scan
 from simulators.stream import BLOCK, Block
 
@@ -99,6 +99,7 @@ class Traffic:
         self._labels: list[tuple[float, int, Label]] = []  # a heap; no two have the same number
         self._scan = Scan(self.scenario.schedule, self.seed)
         self.sent = self.failed = self.excused = self.hostile = self.odd = 0
+        self.told = self.untold = 0
         self.late = 0.0
         self.failure = ""
 
@@ -249,6 +250,25 @@ class Traffic:
                 labels[fleet.lives[honouring[taken % len(honouring)]].replica].append(label)
         return labels
 
+    def heard(self, replica: int, outcomes: int, taken: bool) -> None:
+        """Count outcomes that a replica was sent just now, and whether it took them.
+
+        Where the drill itself keeps it from doing so, they are as lost as those of a dead one.
+        """
+        if taken:
+            self.told += outcomes
+        elif not self._keeps_away(replica, time.time()):
+            self.untold += outcomes
+
+    def _keeps_away(self, replica: int, now: float) -> bool:
+        at = (now - self.t0) * self.speed
+        return any(
+            life.replica == replica
+            and life.start <= at < life.end + LEAVE_S
+            and self._excused(number, now)
+            for number, life in enumerate(self.scenario.fleet.lives)
+        )
+
     def finished(self, sent: int) -> bool:
         """Whether the schedule has ended and nothing is still to be sent, where `sent` were."""
         over = self.elapsed - self.duration
@@ -268,6 +288,8 @@ class Traffic:
             self.excused,
             self.hostile,
             self.odd,
+            told=self.told,
+            untold=self.untold,
         )
 
 

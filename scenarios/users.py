@@ -121,9 +121,13 @@ class Helper(Sender):
                 gevent.sleep(LABEL_INTERVAL_S / drill.traffic.speed)
             for replica, known in labels.items():
                 body = told.body([(label.token, label.outcome) for label in known])
-                self.client.post(
-                    drill.urls[replica] + told.path, name=told.path, data=body.decode()
-                )
+                with self.client.post(
+                    drill.urls[replica] + told.path,
+                    name=told.path,
+                    data=body.decode(),
+                    catch_response=True,
+                ) as response:
+                    drill.traffic.heard(replica, len(known), 200 <= response.status_code < 300)
 
     def scan(self, drill: Drill) -> None:
         """Send what somebody who looks for holes sends, as long as the drill has more of it."""

@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import resource
 import secrets
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ KEY_VARIABLE = "DRIFTDRILL_TOKEN_KEY"
 KEY_FILE_VARIABLE = f"{KEY_VARIABLE}_FILE"
 
 DRAIN_SECONDS = 30
+
+CONNECTIONS = 65_536
+"""That may be open at a time, where the system allows it."""
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -130,11 +134,12 @@ def _serve(arguments: argparse.Namespace) -> None:
 
     import uvicorn
 
+    _allow_connections()
     server: dict[str, Any] = {
         "host": arguments.host,
         "port": arguments.port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": "target_service.protocol:GuardedProtocol",
         "ws": "none",
         "lifespan": "off",
         "access_log": False,
@@ -150,6 +155,14 @@ def _serve(arguments: argparse.Namespace) -> None:
         if not sys.stdin.readline():
             return  # whoever was to say when is gone
     uvicorn.run(app, **server)
+
+
+def _allow_connections() -> None:
+    """Let idle clients have descriptors to waste: 1024 are usual, and would soon be gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _share_out(arguments: argparse.Namespace) -> str:

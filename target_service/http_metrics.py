@@ -25,7 +25,7 @@ no route matches, and the method of every one that a route has not.
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that left before its request was whole; nobody reads the answer."""
 
-_POST = {"POST": (200, 400, 413, 415, 422, CLIENT_CLOSED_REQUEST, 500), UNMATCHED: (405,)}
+_POST = {"POST": (200, 400, 413, 415, 422, CLIENT_CLOSED_REQUEST, 500, 503), UNMATCHED: (405,)}
 _GET = {"GET": (200, 500), "HEAD": (200, 500), UNMATCHED: (405,)}
 
 NO_ROUTE: Responses = {UNMATCHED: {UNMATCHED: (404,)}}

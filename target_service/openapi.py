@@ -21,6 +21,7 @@ REFUSALS = {
     415: "The body is not declared as application/json",
     422: "The body is JSON, and not what this endpoint takes",
     500: "The service failed",
+    503: "Too many requests are waiting",
 }
 
 

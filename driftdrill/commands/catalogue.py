@@ -52,7 +52,10 @@ def check(
     ] = None,
 ) -> int:
     """Validate scenario, rule and target files; every finding names file, line and key."""
-    named = [*(files or ()), *(scenario_files(folder) if folder else ())]
+    held = scenario_files(folder) if folder else []
+    if folder and not held:
+        raise UsageError(f"{folder} holds no scenario: expected files named *.yaml")
+    named = [*(files or ()), *held]
     if not named and target is None:
         raise UsageError("name the files to check, a folder of --scenarios, or a --target")
     if asks and target is None:

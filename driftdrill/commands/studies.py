@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from driftdrill.commands.answers import FAIL, INCONCLUSIVE, PASS, console, exit_
 from driftdrill.commands.options import Rules, Seed, Target
 from driftdrill.drill import RULES, default_out
 from driftdrill.mutate import command as mutation
+from driftdrill.mutate.study import Plan
 from driftdrill.overhead.study import overhead as live_overhead
 from driftdrill.overhead.study import virtual_overhead
 from driftdrill.rig.errors import UsageError
@@ -37,20 +39,31 @@ def mutate(
     at_least: Annotated[
         float, typer.Option(min=0, max=1, help="Share of mutants that drills must notice.")
     ] = 0.95,
+    out: Annotated[
+        Path, typer.Option(help="Folder for what was found; a study that was interrupted goes on.")
+    ] = Path("runs/mutate"),
     json: Annotated[Path | None, typer.Option(help="File to write the findings to.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Drills at a time. [default: one per processor]")
+    ] = None,
     seed: Seed = 0,
 ) -> int:
     """Break the rules one at a time: would a drill notice?"""
     if equivalent is None and rules is None:
         equivalent = mutation.EQUIVALENT
-    score = mutation.mutate(
-        chosen(folder, "*"),
-        tuple(rules or RULES),
+    plan = Plan(
+        scenarios=tuple(chosen(folder, "*")),
+        rules=tuple(rules or RULES),
         seed=seed,
-        equivalent=equivalent,
-        json=json,
-        console=console,
+        folder=out,
+        jobs=jobs or os.cpu_count() or 1,
     )
+    with interruption() as interrupted:
+        score = mutation.mutate(
+            plan, equivalent=equivalent, json=json, interruption=interrupted, console=console
+        )
+    if score is None:
+        return INCONCLUSIVE
     return PASS if score >= at_least else FAIL
 
 
@@ -88,14 +101,15 @@ def certify(
     """Certify rules: run lengths, delays, and how far they are from the limit."""
     # SciPy's distributions take longer to import than most commands take to run.
     from driftdrill.certify.command import certify_rules
-    from driftdrill.certify.study import DRILLS, Plan
+    from driftdrill.certify.study import DRILLS
+    from driftdrill.certify.study import Plan as CertifyPlan
 
     if days != 3.0 and quick:
         raise UsageError("--quick says how many days; leave --days out")
     own = {} if rules is None else {"given": tuple(rules)}
     for files in own.values():
         checks.check_rules(files, 1.0)
-    plan = Plan(
+    plan = CertifyPlan(
         scenarios=tuple(find(name) for name in names or DRILLS),
         rules={"shipped": RULES, **own},
         runs=4 if quick else runs,

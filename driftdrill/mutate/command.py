@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,53 +9,59 @@ from rich.console import Console
 
 from driftdrill.mutate.equivalents import idle, read_arguments
 from driftdrill.mutate.report import print_findings, summary
-from driftdrill.mutate.study import study
+from driftdrill.mutate.study import Plan, study
 from driftdrill.report.bar import counting_bar
 from driftdrill.rig import PROJECT
-from scenarios.spec import Scenario
+from driftdrill.rig.interrupts import Interruption
 
 EQUIVALENT = PROJECT / "prometheus" / "equivalent_mutants.yml"
 """The arguments about the shipped rules."""
 
 
 def mutate(
-    scenarios: Sequence[Scenario],
-    rules: Sequence[Path],
+    plan: Plan,
     *,
-    seed: int,
     equivalent: Path | None,
     json: Path | None,
+    interruption: Interruption,
     console: Console,
-) -> float:
+) -> float | None:
     """Break rules one at a time, and say which damage no drill would notice.
 
     Args:
-        scenarios: The drills.
-        rules: Rule files.
-        seed: Of the traffic.
+        plan: What to do.
         equivalent: File of arguments about mutants that change nothing; None for none.
         json: File to write the findings to; None for none.
+        interruption: Ends the study; what was found until then is told.
         console: Where to print.
 
     Returns:
         The share of mutants that a drill noticed, of those that are not equivalent; 0 where there
-        are none.
+        are none, None where the study was interrupted.
     """
     arguments = read_arguments(equivalent) if equivalent else ()
     with counting_bar(console) as progress:
-        task = progress.add_task("recording and breaking", total=None)
+        task = progress.add_task("mutants noticed", total=None)
 
-        def show(scenario: str, done: int, total: int) -> None:
-            progress.update(task, description=scenario, completed=done, total=total)
+        def show(scenario: str, noticed: int, total: int) -> None:
+            progress.update(task, completed=noticed, total=total)
+            if scenario:
+                line = f"  {scenario}: {noticed} of {total} mutants are noticed by now"
+                console.print(line, highlight=False, soft_wrap=True)
 
-        findings = study(scenarios, rules, seed, show)
+        findings = study(plan, interruption, show)
     print_findings(findings, arguments, console)
-    for argument in idle(findings.survivors, arguments):
+    for argument in () if findings.undecided else idle(findings.survivors, arguments):
         note = f"no mutant survives for which it would be argued: {argument.mutant}"
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     found = summary(findings, arguments)
     if json:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    if findings.undecided:
+        console.print(
+            f"\n{len(findings.undecided)} mutants are undecided; the same command goes on"
+        )
+        return None
     score = found["score"] or 0.0
     console.print(
         f"\n{found['noticed']} of {found['mutants'] - found['equivalent']} mutants were noticed"

@@ -20,7 +20,7 @@ def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]
     """The study as a JSON object.
 
     `score` is the share of mutants that a drill noticed, of those that no argument holds to be
-    equivalent; null when there are none.
+    equivalent; null when there are none, and while some are undecided.
     """
     survivors = [
         {**_told(mutant), "argument": argument.because if argument else None}
@@ -29,11 +29,13 @@ def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]
     ]
     equivalent = sum(survivor["argument"] is not None for survivor in survivors)
     counted = len(findings.mutants) - equivalent
+    decided = counted > 0 and not findings.undecided
     return {
-        "score": len(findings.kills) / counted if counted else None,
+        "score": len(findings.kills) / counted if decided else None,
         "mutants": len(findings.mutants),
         "noticed": len(findings.kills),
         "equivalent": equivalent,
+        "undecided": len(findings.undecided),
         "survivors": survivors,
         "kills": [
             {**_told(findings.mutants[number]), "scenario": kill.scenario, "reason": kill.reason}
@@ -44,20 +46,22 @@ def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]
 
 def print_findings(findings: Findings, arguments: Sequence[Argument], console: Console) -> None:
     """Print the score of each rule, and every mutant that nobody noticed or argued about."""
-    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for number, mutant in enumerate(findings.mutants):
         killed = number in findings.kills
-        excused = not killed and argued(mutant, arguments) is not None
-        for column, counted in enumerate((True, killed, excused)):
+        open_ = number in findings.undecided
+        excused = not killed and not open_ and argued(mutant, arguments) is not None
+        for column, counted in enumerate((True, killed, excused, open_)):
             counts[mutant.rule][column] += counted
     table = Table(box=None, header_style="bold")
     table.add_column("Rule")
-    for title in ("Mutants", "Noticed", "Equivalent", "Score"):
+    for title in ("Mutants", "Noticed", "Equivalent", "Undecided", "Score"):
         table.add_column(title, justify="right")
-    for rule, (total, noticed, equivalent) in counts.items():
-        left = total - equivalent
+    for rule, (total, *parts) in counts.items():
+        noticed, equivalent, undecided = parts
+        left = total - equivalent - undecided
         score = f"{noticed / left:.0%}" if left else "-"
-        table.add_row(Text(rule), str(total), str(noticed), str(equivalent), score)
+        table.add_row(Text(rule), str(total), *map(str, parts), score)
     console.print(table)
     silent = [m for m in findings.survivors if argued(m, arguments) is None]
     if silent:

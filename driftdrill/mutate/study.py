@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
+from driftdrill.mutate.journal import Journal, Met
 from driftdrill.mutate.mutants import Mutant, mutants
 from driftdrill.mutate.trial import opened
 from driftdrill.rig.errors import RigError
+from driftdrill.rig.guard import die_with
+from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import find_tools
+from driftdrill.versions import versions
 from driftdrill.virtual.observe import record
 from driftdrill.virtual.recording import EVALUATION_INTERVAL_S
 from driftdrill.virtual.rules import Group, load_groups, needed_by
 from driftdrill.virtual.selectors import everything
 from scenarios.spec import Scenario, load
+
+_POLL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,103 +46,163 @@ class Findings:
         mutants: All of them.
         kills: By the mutant's number; the survivors have none.
         readers: The alerts that depend on each rule, by the rule's name.
+        undecided: Numbers of those that nobody noticed, and that have not met every drill.
     """
 
     mutants: tuple[Mutant, ...]
     kills: Mapping[int, Kill]
     readers: Mapping[str, frozenset[str]]
+    undecided: frozenset[int] = frozenset()
 
     @property
     def survivors(self) -> tuple[Mutant, ...]:
         """The mutants that no drill noticed."""
-        return tuple(m for number, m in enumerate(self.mutants) if number not in self.kills)
+        decided = {*self.kills, *self.undecided}
+        return tuple(m for number, m in enumerate(self.mutants) if number not in decided)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do.
+
+    Attributes:
+        scenarios: The drills.
+        rules: Rule files.
+        seed: Of the traffic.
+        folder: Keeps what was found: the same study goes on there.
+        jobs: Processes.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    rules: tuple[Path, ...]
+    seed: int
+    folder: Path
+    jobs: int
+
+    def journal(self, scenario: Scenario, broken: Sequence[Mutant]) -> Journal:
+        """Where is kept what one scenario noticed of these very rules."""
+        told = [path.read_bytes() for path in (scenario.path, *self.rules)]
+        told += [mutant.name.encode() for mutant in broken]
+        told += [repr((self.seed, sorted(versions(find_tools()).items()))).encode()]
+        digest = sha256(b"\0".join(told)).hexdigest()[:12]
+        return Journal(self.folder / f"{scenario.name}-{digest}.jsonl")
 
 
 def study(
-    scenarios: Sequence[Scenario],
-    rules: Sequence[Path],
-    seed: int,
-    show: Callable[[str, int, int], None],
+    plan: Plan, interruption: Interruption, show: Callable[[str, int, int], None]
 ) -> Findings:
     """Break the rules one at a time, and hold each mutant against every scenario.
 
     A mutant meets the scenarios that expect an alert of its own first, then those that allow one,
-    then the others, until one notices.
+    then the others, until one notices. What was found before is not asked again.
 
     Args:
-        scenarios: The drills.
-        rules: Rule files.
-        seed: Of the traffic.
-        show: Called with what is done, how many mutants are noticed, and how many there are.
+        plan: What to do.
+        interruption: Ends the study; the findings are those until then.
+        show: Called every second, and whenever a scenario has met what was waiting for it, with its
+            name or nothing, how many mutants are noticed, and how many there are.
 
     Raises:
         UsageError: A rule file is not valid.
         RigError: A drill does not pass with the rules as they are, so it can tell nothing.
     """
-    broken = _broken(tuple(rules))
-    kills: dict[int, Kill] = {}
-    waiting = {
-        scenario.path: _by_interest(scenario, broken.mutants, broken.readers)
-        for scenario in scenarios
-    }
-    running: dict[Future[dict[int, Kill]], tuple[Path, frozenset[int]]] = {}
+    broken = _broken(plan.rules)
+    progress = _Progress(plan, broken)
+    running: dict[Future[None], tuple[Path, frozenset[int]]] = {}
     with (
         tempfile.TemporaryDirectory() as work,
-        ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(
+            plan.jobs,
+            mp_context=get_context("spawn"),
+            initializer=_enlist,
+            initargs=(os.getpid(),),
+        ) as pool,
     ):
-        while True:
-            while len(running) < (os.cpu_count() or 1):
-                chosen = _next(waiting, [*running.values()], kills)
-                if chosen is None:
-                    break
-                path, numbers = chosen
-                asked = (path, tuple(rules), sorted(numbers), seed, Path(work, path.stem))
-                running[pool.submit(_examine, *asked)] = chosen
-            if not running:
-                return Findings(broken.mutants, kills, broken.readers)
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                path, _ = running.pop(done)
-                kills |= done.result()
-                show(path.stem, len(kills), len(broken.mutants))
+        stop = Path(work, "stop")
+        try:
+            while True:
+                while interruption.signal is None and len(running) < plan.jobs:
+                    chosen = progress.next([*running.values()])
+                    if chosen is None:
+                        break
+                    path, numbers = chosen
+                    asked = _Question(path, plan.rules, tuple(sorted(numbers)), plan.seed)
+                    kept, work_of = progress.journals[path], Path(work, path.stem)
+                    running[pool.submit(_examine, asked, kept, work_of, stop)] = chosen
+                if not running:
+                    return progress.findings()
+                done = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED).done
+                if interruption.signal is not None:
+                    stop.touch()
+                finished = [running.pop(future)[0].stem for future in done if not future.result()]
+                noticed = len(progress.findings().kills)
+                for name in finished or [""]:
+                    show(name, noticed, len(broken.mutants))
+        finally:
+            stop.touch()
 
 
-_Waiting = list[set[int]]
-"""The mutants that a scenario has not met: those whose alerts it expects, allows, and others."""
+class _Progress:
+    """Who has met whom, and who is to meet whom next."""
+
+    def __init__(self, plan: Plan, broken: _Broken) -> None:
+        self._broken = broken
+        self._names = {scenario.path: scenario.name for scenario in plan.scenarios}
+        self.journals = {s.path: plan.journal(s, broken.mutants) for s in plan.scenarios}
+        self._waiting = {
+            scenario.path: _by_interest(scenario, broken.mutants, broken.readers)
+            for scenario in plan.scenarios
+        }
+        for path, journal in self.journals.items():
+            met = {one.mutant for one in journal.read()}
+            for level in self._waiting[path]:
+                level -= met
+
+    def findings(self) -> Findings:
+        """What is known by now."""
+        kills: dict[int, Kill] = {}
+        met = [0] * len(self._broken.mutants)
+        for path, journal in self.journals.items():
+            for one in {one.mutant: one for one in journal.read()}.values():
+                met[one.mutant] += 1
+                if one.reason is not None:
+                    kills[one.mutant] = Kill(self._names[path], one.reason)
+        undecided = {n for n, times in enumerate(met) if times < len(self.journals)} - kills.keys()
+        broken = self._broken
+        return Findings(broken.mutants, kills, broken.readers, frozenset(undecided))
+
+    def next(
+        self, running: Sequence[tuple[Path, frozenset[int]]]
+    ) -> tuple[Path, frozenset[int]] | None:
+        """Take the most promising work out of what waits: a scenario, and mutants for it to meet.
+
+        A scenario works on one thing at a time, and so does a mutant, which may be noticed there.
+        """
+        busy = {path for path, _ in running}
+        taken = set(self.findings().kills).union(*(numbers for _, numbers in running))
+        for level in range(3):
+            free = {
+                path: frozenset(levels[level] - taken)
+                for path, levels in self._waiting.items()
+                if path not in busy
+            }
+            path = max(free, key=lambda path: len(free[path]), default=None)
+            if path is not None and free[path]:
+                self._waiting[path][level] -= free[path]
+                return path, free[path]
+        return None
 
 
 def _by_interest(
     scenario: Scenario, mutants: Sequence[Mutant], readers: Mapping[str, frozenset[str]]
-) -> _Waiting:
+) -> list[set[int]]:
+    """The mutants whose alerts a scenario expects, those whose it allows, and the others."""
     told = ({e.alert for e in scenario.expects}, {a.alert for a in scenario.allows})
-    levels: _Waiting = [set(), set(), set()]
+    levels: list[set[int]] = [set(), set(), set()]
     for number, mutant in enumerate(mutants):
         matching = [bool(readers[mutant.rule] & alerts) for alerts in told]
         levels[(*matching, True).index(True)].add(number)
     return levels
-
-
-def _next(
-    waiting: Mapping[Path, _Waiting],
-    running: Sequence[tuple[Path, frozenset[int]]],
-    kills: Mapping[int, Kill],
-) -> tuple[Path, frozenset[int]] | None:
-    """Take the most promising work out of what waits: a scenario, and mutants for it to meet.
-
-    A scenario works on one thing at a time, and so does a mutant, which may be noticed there.
-    """
-    busy = {path for path, _ in running}
-    taken = set(kills).union(*(numbers for _, numbers in running))
-    for level in range(3):
-        free = {
-            path: frozenset(levels[level] - taken)
-            for path, levels in waiting.items()
-            if path not in busy
-        }
-        path = max(free, key=lambda path: len(free[path]), default=None)
-        if path is not None and free[path]:
-            waiting[path][level] -= free[path]
-            return path, free[path]
-    return None
 
 
 @dataclass(frozen=True)
@@ -165,34 +233,52 @@ def alerts_behind(groups: Sequence[Group]) -> dict[str, frozenset[str]]:
     return readers
 
 
-def _examine(
-    path: Path, rules: tuple[Path, ...], numbers: Sequence[int], seed: int, work: Path
-) -> dict[int, Kill]:
-    """The mutants among some that one scenario notices; its recording is kept for the next time."""
-    tools, scenario, recording = find_tools(), load(path), work / "recording"
+@dataclass(frozen=True)
+class _Question:
+    """Which mutants one scenario, the file at `path`, is to meet now."""
+
+    path: Path
+    rules: tuple[Path, ...]
+    numbers: tuple[int, ...]
+    seed: int
+
+
+def _enlist(parent: int) -> None:
+    """Die with the study; leave Ctrl-C, which reaches all processes of a terminal, to it."""
+    die_with(parent)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _examine(asked: _Question, journal: Journal, work: Path, stop: Path) -> None:
+    """Write down which mutants a scenario notices, until `stop` exists.
+
+    Its recording is kept for the next time.
+    """
+    tools, scenario, recording = find_tools(), load(asked.path), work / "recording"
     if not recording.exists():
         record(
             scenario,
             recording,
-            seed=seed,
+            seed=asked.seed,
             days=None,
             wanted=everything,
             portable=False,
             tools=tools,
             show=lambda _: None,
         )
-    broken = _broken(rules)
-    kills: dict[int, Kill] = {}
+    broken = _broken(asked.rules)
     with (
         tempfile.TemporaryDirectory(dir=work) as scratch,
         opened(recording, broken.groups, tools, Path(scratch)) as trial,
+        journal.continued() as writer,
     ):
         sound = trial.verdict()
         if sound.outcome != "pass":
             said = "\n".join(sound.reasons)
             raise RigError(f"{scenario.name} does not pass with the rules as they are\n{said}")
-        for number in numbers:
+        for number in asked.numbers:
+            if stop.exists():
+                return
             mutant = broken.mutants[number]
-            if reason := trial.notices(mutant, broken.readers[mutant.rule]):
-                kills[number] = Kill(scenario.name, reason)
-    return kills
+            writer.add(Met(number, trial.notices(mutant, broken.readers[mutant.rule])))

@@ -14,9 +14,11 @@ from driftdrill.rig.configs import DRILL_LABELS
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
 from driftdrill.verdict import Observation, Verdict, judge
-from driftdrill.virtual.blocks_engine import alert_queries
+from driftdrill.virtual.blocks_engine import AlertQuery, alert_queries
 from driftdrill.virtual.engine import Loaded, answers
-from driftdrill.virtual.inline import Inliner
+from driftdrill.virtual.inline import NOTHING, Inliner
+from driftdrill.virtual.promql_text import scraped_selectors
+from driftdrill.virtual.reach import unexposed
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.rules import Group, words
@@ -66,6 +68,11 @@ class Trial:
         self._groups = groups
         self._loaded = loaded
         self._sound: Samples = {}
+        self._read = {
+            selector
+            for alert in self._queries(groups)
+            for selector in scraped_selectors(alert.query or NOTHING)
+        }
         self._runs = 0
 
     def verdict(self) -> Verdict:
@@ -85,10 +92,18 @@ class Trial:
         loaded = self._next_run(_spoilt(self._groups, mutant.rule))
         try:
             found = answers(mutant.groups, loaded, alerts)
-            verdict = self._judge(mutant.groups, others | _by_alert(found.samples), found.faults)
+            faults = found.faults or unexposed(
+                self._queries(mutant.groups, alerts), loaded.prometheus, loaded.span, self._read
+            )
+            verdict = self._judge(mutant.groups, others | _by_alert(found.samples), faults)
         except EngineError as error:
             verdict = self._judge(mutant.groups, others, (str(error),))
         return None if verdict.outcome == "pass" else next(iter(verdict.reasons), verdict.outcome)
+
+    def _queries(
+        self, groups: Sequence[Group], names: Collection[str] | None = None
+    ) -> tuple[AlertQuery, ...]:
+        return alert_queries(groups, Inliner(Recorders(groups, self._loaded.span.start)), names)
 
     def _next_run(self, spoilt: Collection[str]) -> Loaded:
         """The recording without what was stored of some metrics, and with a folder of its own."""

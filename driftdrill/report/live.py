@@ -73,12 +73,13 @@ class LiveRow:
 def live_html(view: LiveView) -> str:
     """The page's fragment; equal views give equal text."""
     seen, scenario = view.observation, view.scenario
-    ranked = distances(seen.statistics)
+    ranked, duration = distances(seen.statistics), scenario.schedule.duration
     return PAGES.get_template("live.html.j2").render(
         name=printable(scenario.name),
         summary=printable(scenario.summary),
         stage=view.stage,
-        clock=f"{short_time(round(seen.observed_s))} of {short_time(scenario.schedule.duration)}",
+        clock=f"{short_time(round(min(seen.observed_s, duration)))} of {short_time(duration)}",
+        since=short_time(round(seen.observed_s - duration)) if seen.observed_s > duration else "",
         phase=printable(scenario.schedule.phase_at(seen.observed_s).name),
         speed=f"{seen.speed:g}",
         seed=seen.seed,

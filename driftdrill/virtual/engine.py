@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -74,15 +74,16 @@ def evaluate(
             _complete(complete, shared, store, span)
             with closing(complete.result()):
                 collided = collisions(recorders, inliner, prometheus, span)
-                unknown = unexposed(alerts, prometheus)
                 answer, drawn = answering.result(), drawing.result()
+                heard = [alert for alert in alerts if alert.place not in answer.unreachable]
+                unread = unexposed(heard, prometheus, span)
     notes = [
         f"{alert.rule.name} was evaluated by promtool: {alert.obstacle}"
         for alert in alerts
         if alert.query is None and engine == "blocks"
     ]
-    faults = (*answer.faults, *collided)
-    return Timelines(answer.samples, as_loaded(groups), (*notes, *unknown), faults, drawn)
+    faults = (*answer.faults, *collided, *unread)
+    return Timelines(answer.samples, as_loaded(groups), tuple(notes), faults, drawn)
 
 
 def _complete(
@@ -120,10 +121,21 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Answers:
-    """The samples of `ALERTS`, and why silence would prove nothing; both as in `Timelines`."""
+    """What some alerts did.
+
+    Attributes:
+        samples: Those of `ALERTS`, as in `Timelines`.
+        unreachable: By the alert's place in the order of evaluation, why its silence would prove
+            nothing.
+    """
 
     samples: tuple[Series, ...]
-    faults: tuple[str, ...]
+    unreachable: Mapping[int, str]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """As in `Timelines`."""
+        return tuple(self.unreachable.values())
 
 
 def answers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import combinations
 
 from driftdrill.promapi import Prometheus
@@ -21,18 +21,18 @@ _ABSENCE = {"absent", "absent_over_time"}
 
 def unreachable(
     alerts: Sequence[AlertQuery], inliner: Inliner, prometheus: Prometheus, span: Span
-) -> tuple[str, ...]:
-    """A sentence for each of some alerts, which never held, whose expression has no value either.
+) -> dict[int, str]:
+    """A sentence, by the alert's place, for each of some that never held and have no value either.
 
     That is asked of the expression without its comparisons, so it says nothing about thresholds: a
     metric is missing, or no labels match. An alert on absence is silent for a good reason.
     """
     found = (_why_unreachable(alert, inliner, prometheus, span) for alert in alerts)
-    return tuple(
-        f"rule {alert.rule.name} of {alert.group.file} can never fire here: {reason}"
+    return {
+        alert.place: f"rule {alert.rule.name} of {alert.group.file} can never fire here: {reason}"
         for alert, reason in zip(alerts, found, strict=True)
         if reason is not None
-    )
+    }
 
 
 def collisions(
@@ -67,20 +67,33 @@ def _collide(
     return any(True for _ in at_some_evaluations(asked, prometheus, span, _PROBES))
 
 
-def unexposed(alerts: Sequence[AlertQuery], prometheus: Prometheus) -> tuple[str, ...]:
-    """A sentence for each metric that an alert reads, that is no service's of ours, and not there.
+def unexposed(
+    alerts: Sequence[AlertQuery],
+    prometheus: Prometheus,
+    span: Span,
+    sound: Container[str] = frozenset(),
+) -> tuple[str, ...]:
+    """A sentence for each selector of an alert that no series matches at any time.
 
-    One side of an `or` can be misspelled while the other one answers. A metric that our services
-    do expose may be missing for a reason: a model without categories counts none.
+    One side of an `or` can be misspelled while the other one answers: what it would say is unknown.
+    A metric that our services do expose may be missing as a whole for a reason: a model without
+    categories counts none; and so may whatever an alert on absence reads.
+
+    Args:
+        alerts: Those that could be inlined are looked at.
+        prometheus: On the recording.
+        span: All of it.
+        sound: Selectors that need not be looked at.
     """
-    exposed = {*METRICS, *prometheus.get("label/__name__/values"), NOTHING}
+    missing = {*METRICS, NOTHING}.difference(prometheus.get("label/__name__/values"))
     return tuple(
-        f"{alert.rule.name} reads {name}, which nothing here exposes"
+        f"{alert.rule.name} reads {selector.removesuffix('{}')}, which nothing here exposes"
         for alert in alerts
-        for name in dict.fromkeys(
-            selector.partition("{")[0] for selector in scraped_selectors(alert.query or "vector(1)")
-        )
-        if name not in exposed
+        for selector in scraped_selectors(alert.query or "vector(1)")
+        if selector not in sound
+        and not words(alert.rule.expr) & _ABSENCE
+        and selector.partition("{")[0] not in missing
+        and not _exists(selector, prometheus, span)
     )
 
 

@@ -228,6 +228,9 @@ def test_a_folder_of_scenarios_is_listed_shown_checked_and_looked_into(drill, tm
     assert (code, "no scenario 'steady'; known: mine;" in said) == (USAGE, True)
     code, _, said = drill("list", "--scenarios", "nowhere")
     assert (code, "nowhere is not a folder of scenarios" in said) == (USAGE, True)
+    (tmp_path / "empty").mkdir()
+    code, _, said = drill("check", "--scenarios", "empty")
+    assert (code, "empty holds no scenario: expected files named *.yaml" in said) == (USAGE, True)
 
 
 def test_the_doctor_is_silent_when_all_is_well(drill):

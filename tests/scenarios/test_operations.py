@@ -126,6 +126,15 @@ def test_failures_that_the_drill_makes_are_excused_and_no_others(tmp_path):
     assert (made.failed, made.excused, made.failure) == (2, 1, "status 500")
 
 
+def test_outcomes_that_nobody_took_are_counted_but_for_those_that_the_drill_keeps_away(tmp_path):
+    made = traffic(tmp_path, 0)
+    made.heard(0, 3, taken=True)
+    made.heard(1, 2, taken=False)
+    made.t0 = time.time() - 10.05  # the third replica has crashed, at 60 times the speed
+    made.heard(2, 5, taken=False)
+    assert (made.status().told, made.status().untold) == (3, 2)
+
+
 def test_hostile_requests_are_due_in_their_phase_and_judged_by_their_answer(tmp_path):
     made = traffic(tmp_path, 600)
     first = made.next_hostile()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -38,19 +40,55 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mutate")
     (folder / "drills").mkdir()
     (folder / "drills" / "rush.yaml").write_text(SCENARIO)
+    other = SCENARIO.replace("name: rush\n", "name: second\n", 1)
+    (folder / "drills" / "second.yaml").write_text(other)
     (folder / "rules.yml").write_text(RULES)
     return folder
 
 
+def command(files, *options: str) -> list[str]:
+    told = ["--scenarios", files / "drills", "--rules", files / "rules.yml", "--out", files / "out"]
+    return [sys.executable, "-m", "driftdrill", "mutate", *map(str, told), *options]
+
+
 def mutate(files, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "driftdrill", "mutate", "--scenarios", str(files / "drills")]
+    """The same study goes on where it ended before, so only the first one takes its time."""
     return subprocess.run(
-        [*command, "--rules", str(files / "rules.yml"), *options],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
+        command(files, *options), capture_output=True, text=True, timeout=240, check=False
     )
+
+
+def lines(files) -> list[bytes]:
+    return [line for path in files.glob("out/*") for line in path.read_bytes().split(b"\n") if line]
+
+
+def test_a_study_that_is_interrupted_says_what_it_found_and_that_more_is_to_come(files):
+    found = files / "half.json"
+    with subprocess.Popen(
+        command(files, "--json", str(found)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as study:
+        deadline = time.monotonic() + 120
+        while not lines(files):
+            assert study.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        study.send_signal(signal.SIGINT)
+        said, _ = study.communicate(timeout=60)
+    told = json.loads(found.read_text())
+    assert study.returncode == 3, said
+    assert (told["score"], told["survivors"]) == (None, [])
+    assert 0 < told["undecided"] == told["mutants"] - told["noticed"]
+    assert b"mutants are undecided" in said
+
+
+def test_what_was_found_is_not_asked_again_and_unfinished_lines_are(files):
+    (journal,) = files.glob("out/rush*")
+    *kept, _ = before = journal.read_bytes()[:-2].splitlines()
+    journal.write_bytes(b"\n".join(before))
+    assert mutate(files, "--json", str(files / "whole.json")).returncode in {0, 1}
+    assert json.loads((files / "whole.json").read_text())["undecided"] == 0
+    assert journal.read_bytes().splitlines()[: len(before)] == before
+    assert all(journal.read_bytes().splitlines().count(line) == 1 for line in kept if line)
 
 
 def test_damage_that_a_drill_notices_is_told_from_damage_that_it_does_not(files):

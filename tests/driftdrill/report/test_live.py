@@ -165,6 +165,11 @@ def test_the_verdict_appears_with_a_link_to_the_report(passed):
     assert 'href="/drill/reports/1"' in html
 
 
+def test_after_the_end_the_time_since_then_is_told():
+    assert "<dd>10m of 1h of production</dd>" in live_html(view(seen(600.0)))
+    assert "<dd>1h of 1h of production, and 5m since</dd>" in live_html(view(seen(3900.0)))
+
+
 def test_before_anything_was_seen_the_view_says_so():
     html = live_html(view(Observation("live", 60.0, 0, 0.0)))
     assert "No predictions yet." in html

@@ -336,12 +336,17 @@ def test_an_alert_that_could_fire_is_no_fault(small, tmp_path, tools):
         "{alert: Threshold, expr: up > 1e9}",
         "{alert: Absence, expr: absent(up)}",
         "{alert: Unless, expr: up unless on (job) twice}",
-        "{alert: OneSide, expr: 'up == 0 or never_there == 0'}",
     )
     found = evaluate(small, file, tools, tmp_path / "work")
     assert found.faults == ()
-    assert found.notes == ("OneSide reads never_there, which nothing here exposes",)
     assert names(found) == {"Absence"}  # before the first scrape
+
+
+@pytest.mark.parametrize("unread", ["never_there", 'up{job="nobody"}'])
+def test_a_part_of_an_alert_that_reads_nothing_is_a_fault(unread, small, tmp_path, tools):
+    file = rules(tmp_path, f"{{alert: OneSide, expr: 'up == 0 or {unread} == 0'}}")
+    found = evaluate(small, file, tools, tmp_path / "work")
+    assert found.faults == (f"OneSide reads {unread}, which nothing here exposes",)
 
 
 def test_promtool_without_the_sentinel_is_an_error_not_silence(small, tmp_path, tools):
