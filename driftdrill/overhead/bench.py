@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -24,10 +25,25 @@ from driftdrill.rig.tools import Tool
 from scenarios.target import Target
 
 SCRAPE_INTERVAL_S = 1.0
-"""Real seconds: many samples in a short step, and yet ten requests between two of them. Where most
-counters stand still from scrape to scrape, little traffic takes less space than it ever does."""
+"""Real seconds: many samples in a short step, and yet ten requests between two of them. Where
+counters stand still from scrape to scrape, little traffic takes less space than it does at 15 s."""
 
 _START_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a Prometheus has taken so far.
+
+    Attributes:
+        samples: How many.
+        wal: Bytes of its write-ahead log.
+        chunks: Bytes of the samples, as `chunk_bytes` has them.
+    """
+
+    samples: float
+    wal: int
+    chunks: int
 
 
 class Bench:
@@ -86,13 +102,10 @@ class Bench:
         """The series in its head, as it counts them itself."""
         return self.prometheus.counter("prometheus_tsdb_head_series")
 
-    def wal_bytes(self) -> int:
-        """The size of its write-ahead log."""
-        return _size(self._data / "wal")
-
-    def chunk_bytes(self) -> int:
-        """The size of all samples so far, as `chunk_bytes` below says."""
-        return chunk_bytes(self.prometheus, self._data)
+    def stored(self) -> Stored:
+        """What it holds at this moment."""
+        samples = self.prometheus.counter("prometheus_tsdb_head_samples_appended_total")
+        return Stored(samples, _size(self._data / "wal"), chunk_bytes(self.prometheus, self._data))
 
     def scrapes(self, start: float, end: float) -> tuple[float, ...]:
         """The duration of each scrape in (start, end], unix seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ _WARM_UP_STEPS = 2.5
 queries look back, so that they find as much to read over each step."""
 
 _QUERY_ROUNDS = 21
+_MOST_QUERY_ROUNDS = 101
+_QUERYING_S = 30.0
+"""How long to ask the queries again and again, within these rounds."""
+
 _START_LIMIT_S = 30.0
 
 
@@ -127,7 +132,10 @@ def _with_query_times(
 ) -> tuple[Step, ...]:
     """The steps with the time that the queries take over each of them, turn by turn."""
     times: list[list[float]] = [[] for _ in taken]
-    for _ in range(_QUERY_ROUNDS):
+    began = time.monotonic()
+    for number in range(_MOST_QUERY_ROUNDS):
+        if number >= _QUERY_ROUNDS and time.monotonic() - began > _QUERYING_S:
+            break
         plan.interruption.check()
         for one, found in zip(taken, times, strict=True):
             start = one.start + REACH_S

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from operator import truediv
 from pathlib import Path
 
@@ -12,15 +11,11 @@ import httpx
 
 from driftdrill.exposition import Exposition, scrape
 from driftdrill.overhead.bench import Bench
-from driftdrill.overhead.claims import SCRAPE_CPU, Step
+from driftdrill.overhead.claims import SCRAPE_CPU, SCRAPES_PER_HOUR, Step
 from driftdrill.overhead.load import Load, Sent
 from driftdrill.overhead.logs import log_costs
 from driftdrill.overhead.subject import CpuClock, Subject
-from driftdrill.overhead.timing import least_of
 from driftdrill.rig.interrupts import Interruption
-
-SCRAPES_PER_HOUR = 240
-"""At 15 s, as in `prometheus/prometheus.yml`."""
 
 _SEND_S = 0.5
 """After how much traffic an interruption is looked for."""
@@ -32,6 +27,10 @@ _PAIRS = 60
 """How often both of them have it."""
 
 _CPU_ROUNDS = 21
+_CLOCK_STEPS = 40
+"""What a measurement of CPU time takes at least, in steps of the clock."""
+
+_LEAST_SCRAPES, _MOST_SCRAPES = 8, 500
 
 
 @dataclass(frozen=True)
@@ -88,13 +87,12 @@ class Meter:
         """Send some requests/s for some seconds, and measure."""
         bench = self._bench
         start = time.time()
-        wal, chunks = bench.wal_bytes(), bench.chunk_bytes()
+        before = bench.stored()
         sent = [self._send(rate) for _ in range(max(round(seconds / _SEND_S), 1))]
         end = time.time()
-        scrapes = bench.scrapes(start, end)
-        per_hour = SCRAPES_PER_HOUR / max(len(scrapes), 1)
-        stored, logged = bench.chunk_bytes() - chunks, bench.wal_bytes() - wal
-
+        after, head_series = bench.stored(), bench.head_series()
+        # A scrape takes one sample of every series.
+        per_hour = SCRAPES_PER_HOUR * head_series / max(after.samples - before.samples, 1)
         exposition = scrape(self._client, self._subject.target.metrics)
         memory = exposition.total("process_resident_memory_bytes")
         scrape_cpu, calm_cpu = self._scrape_cpu()
@@ -106,13 +104,13 @@ class Meter:
             due=len(sent) * max(round(rate * _SEND_S), 1),
             costs={
                 "series": (float(len(exposition.series)),),
-                "head_series": (bench.head_series(),),
+                "head_series": (head_series,),
                 "samples_per_scrape": (float(sum(len(f.samples) for f in exposition.families)),),
                 "scrape_bytes": (float(exposition.size),),
-                "scrape_seconds": scrapes,
+                "scrape_seconds": bench.scrapes(start, end),
                 SCRAPE_CPU: scrape_cpu,
-                "wal_bytes_per_hour": (logged * per_hour,),
-                "tsdb_bytes_per_hour": (stored * per_hour,),
+                "wal_bytes_per_hour": ((after.wal - before.wal) * per_hour,),
+                "tsdb_bytes_per_hour": ((after.chunks - before.chunks) * per_hour,),
                 "memory_bytes": () if memory is None else (memory,),
                 **log_costs(self._subject.log_line, rate, seconds, self._folder),
             },
@@ -156,18 +154,24 @@ class Meter:
         subject, found, calm = self._subject, list[float](), list[float]()
         if subject.cpu is None:
             return (), ()
-        own = partial(self._one_scrape_cpu, subject.target.metrics, subject.cpu)
-        twin = subject.calm and partial(self._one_scrape_cpu, subject.calm.url, subject.calm.cpu)
+        own, other = (subject.target.metrics, subject.cpu), subject.calm
         with self._bench.paused():
+            scrapes = self._scrapes_at_once(*own)
             for _ in range(_CPU_ROUNDS):
                 self._interruption.check()
-                found.append(least_of(own))
-                if twin:
-                    calm.append(least_of(twin))
+                found.append(self._one_scrape_cpu(*own, scrapes))
+                if other:
+                    calm.append(self._one_scrape_cpu(other.url, other.cpu, scrapes))
         return tuple(found), tuple(calm)
 
-    def _one_scrape_cpu(self, url: str, cpu: CpuClock) -> float:
+    def _scrapes_at_once(self, url: str, cpu: CpuClock) -> int:
+        """So many that the steps of the clock do not matter."""
+        wanted = _CLOCK_STEPS * self._subject.cpu_step_s
+        one = self._one_scrape_cpu(url, cpu, _MOST_SCRAPES // 10) if wanted else 1.0
+        return min(max(round(wanted / max(one, 1e-9)), _LEAST_SCRAPES), _MOST_SCRAPES)
+
+    def _one_scrape_cpu(self, url: str, cpu: CpuClock, scrapes: int) -> float:
         before = cpu()
-        for _ in range(self._subject.scrapes_at_once):
+        for _ in range(scrapes):
             self._client.get(url)
-        return (cpu() - before) / self._subject.scrapes_at_once
+        return (cpu() - before) / scrapes

@@ -29,8 +29,8 @@ STRAY = 20
 _ROWS = 512
 _NAME = "overhead"
 
-_OWN_SCRAPES, _TOLD_SCRAPES = 4, 50
-"""How many scrapes at once the two kinds of clock are fine enough for: ours, and one of 10 ms."""
+_TOLD_STEP_S = 0.01
+"""In which client libraries tell the CPU time: that of Linux' clock ticks."""
 
 CpuClock = Callable[[], float]
 """Seconds of CPU that a service has taken since it started."""
@@ -69,7 +69,7 @@ class Subject:
         load: Its traffic.
         log_line: What one prediction would be as a line of a JSON log.
         cpu: None where the service does not tell.
-        scrapes_at_once: How many scrapes its CPU clock needs to tell what they take.
+        cpu_step_s: Seconds of CPU that the clock cannot tell apart.
         plain: The same service without metrics, where there is one.
         calm: The same service, to get no more traffic than the first step, where there is one.
     """
@@ -79,7 +79,7 @@ class Subject:
     load: Load
     log_line: bytes
     cpu: CpuClock | None
-    scrapes_at_once: int
+    cpu_step_s: float
     plain: Twin | None = None
     calm: Twin | None = None
 
@@ -105,7 +105,7 @@ def own_subject(service: Running, plain: Running, calm: Running) -> Subject:
         load=Load(target.url, request_maker(target, found)),
         log_line=log_line(found[0]),
         cpu=cpu_clock(service.process.pid),
-        scrapes_at_once=_OWN_SCRAPES,
+        cpu_step_s=0.0,
         plain=_twin(plain, found),
         calm=_twin(calm, found),
     )
@@ -126,7 +126,7 @@ def foreign_subject(target: Target) -> Subject:
         load=Load(target.url, request_maker(target, found), target.tls.context()),
         log_line=log_line(found[0]),
         cpu=_told_cpu(target),
-        scrapes_at_once=_TOLD_SCRAPES,
+        cpu_step_s=_TOLD_STEP_S,
     )
 
 

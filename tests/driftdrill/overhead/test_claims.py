@@ -88,6 +88,24 @@ def _beside_twin(found: Step, **ratios: float) -> Step:
     return replace(found, ratios={key: (ratio,) * 10 for key, ratio in ratios.items()})
 
 
+@pytest.mark.parametrize(
+    ("samples", "stored", "outcome"),
+    [
+        pytest.param(100.0, 47_000.0, "pass", id="two bytes per sample"),
+        pytest.param(100.0, 49_000.0, "fail", id="more"),
+        pytest.param(1000.0, 49_000.0, "fail", id="two bytes per sample, of many new series"),
+    ],
+)
+def test_stored_bytes_may_double_and_more_while_they_stay_below_what_is_planned_with(
+    samples: float, stored: float, outcome: str
+) -> None:
+    first = step(10, samples_per_scrape=100.0, tsdb_bytes_per_hour=10_000.0)
+    last = step(1000, samples_per_scrape=samples, tsdb_bytes_per_hour=stored)
+    claims = {claim.cost.key: claim for claim in judge("live", "-", [first, last], []).claims}
+
+    assert claims["tsdb_bytes_per_hour"].outcome == outcome
+
+
 def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     intervals = [interval(rng.lognormal(0, 0.3, 11).tolist()) for _ in range(2000)]
