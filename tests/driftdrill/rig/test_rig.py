@@ -119,7 +119,7 @@ def test_an_alert_arrives_as_a_notification(tmp_path: Path, tools: Tools) -> Non
             time.sleep(0.1)
         (notification,) = running.receiver.notifications()
     assert notification.alert == "Always"
-    assert notification.labels == {"severity": "ticket"}
+    assert notification.labels == {"severity": "ticket", "drill": "true"}
     assert notification.starts_at <= notification.received_at
     assert rules.read_text() == ALWAYS
 
