@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -37,13 +38,34 @@ class Stored:
 
     Attributes:
         samples: How many.
+        begun: How many chunks they are in.
         wal: Bytes of its write-ahead log.
         chunks: Bytes of the samples, as `chunk_bytes` has them.
     """
 
     samples: float
+    begun: float
     wal: int
     chunks: int
+
+
+def bytes_per_sample(looks: Sequence[Stored], series: float) -> tuple[float, float]:
+    """What a sample took between the first look and the last: of the WAL, and of the chunks.
+
+    Of every 120 samples or so the first begins a chunk, which takes about twenty bytes, whatever
+    its value. Short steps have either none or one of these. So where half of the series began one
+    between two looks, the chunks are not compared, unless that is so between all of them.
+
+    Args:
+        looks: At least two, in the order of time.
+        series: How many Prometheus holds.
+    """
+    pieces = list(pairwise(looks))
+    amid = [piece for piece in pieces if piece[1].begun - piece[0].begun < series / 2] or pieces
+    samples = sum(after.samples - before.samples for before, after in amid)
+    chunks = sum(after.chunks - before.chunks for before, after in amid)
+    wal = looks[-1].wal - looks[0].wal
+    return wal / max(looks[-1].samples - looks[0].samples, 1), chunks / max(samples, 1)
 
 
 class Bench:
@@ -103,9 +125,17 @@ class Bench:
         return self.prometheus.counter("prometheus_tsdb_head_series")
 
     def stored(self) -> Stored:
-        """What it holds at this moment."""
-        samples = self.prometheus.counter("prometheus_tsdb_head_samples_appended_total")
-        return Stored(samples, _size(self._data / "wal"), chunk_bytes(self.prometheus, self._data))
+        """What it holds at this moment, between two scrapes."""
+        while True:
+            samples = self._samples()
+            begun = self.prometheus.counter("prometheus_tsdb_head_chunks_created_total")
+            chunks = chunk_bytes(self.prometheus, self._data)
+            stored = Stored(samples, begun, _size(self._data / "wal"), chunks)
+            if self._samples() == samples:
+                return stored
+
+    def _samples(self) -> float:
+        return self.prometheus.counter("prometheus_tsdb_head_samples_appended_total")
 
     def scrapes(self, start: float, end: float) -> tuple[float, ...]:
         """The duration of each scrape in (start, end], unix seconds."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from driftdrill.exposition import Exposition, scrape
-from driftdrill.overhead.bench import Bench
+from driftdrill.overhead.bench import Bench, bytes_per_sample
 from driftdrill.overhead.claims import SCRAPE_CPU, SCRAPES_PER_HOUR, Step
 from driftdrill.overhead.load import Load, Sent
 from driftdrill.overhead.logs import log_costs
@@ -20,10 +20,13 @@ from driftdrill.rig.interrupts import Interruption
 _SEND_S = 0.5
 """After how much traffic an interruption is looked for."""
 
+_STORED_S = 4.0
+"""After how much of it what Prometheus has stored is looked at."""
+
 _TURN_S = 0.25
 """How long one service has the traffic before its twin gets it."""
 
-_PAIRS = 60
+_PAIRS = 160
 """How often both of them have it."""
 
 _CPU_ROUNDS = 21
@@ -87,12 +90,17 @@ class Meter:
         """Send some requests/s for some seconds, and measure."""
         bench = self._bench
         start = time.time()
-        before = bench.stored()
-        sent = [self._send(rate) for _ in range(max(round(seconds / _SEND_S), 1))]
+        sent, stored = list[Sent](), [bench.stored()]
+        for number in range(1, max(round(seconds / _SEND_S), 1) + 1):
+            sent.append(self._send(rate))
+            if number % round(_STORED_S / _SEND_S) == 0:
+                stored.append(bench.stored())
         end = time.time()
-        after, head_series = bench.stored(), bench.head_series()
+        stored.append(bench.stored())
+        head_series = bench.head_series()
+        wal, chunks = bytes_per_sample(stored, head_series)
         # A scrape takes one sample of every series.
-        per_hour = SCRAPES_PER_HOUR * head_series / max(after.samples - before.samples, 1)
+        per_hour = SCRAPES_PER_HOUR * head_series
         exposition = scrape(self._client, self._subject.target.metrics)
         memory = exposition.total("process_resident_memory_bytes")
         scrape_cpu, calm_cpu = self._scrape_cpu()
@@ -109,8 +117,8 @@ class Meter:
                 "scrape_bytes": (float(exposition.size),),
                 "scrape_seconds": bench.scrapes(start, end),
                 SCRAPE_CPU: scrape_cpu,
-                "wal_bytes_per_hour": ((after.wal - before.wal) * per_hour,),
-                "tsdb_bytes_per_hour": ((after.chunks - before.chunks) * per_hour,),
+                "wal_bytes_per_hour": (wal * per_hour,),
+                "tsdb_bytes_per_hour": (chunks * per_hour,),
                 "memory_bytes": () if memory is None else (memory,),
                 **log_costs(self._subject.log_line, rate, seconds, self._folder),
             },
