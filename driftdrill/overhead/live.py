@@ -14,7 +14,7 @@ from driftdrill.models import artifact
 from driftdrill.overhead.bench import Bench
 from driftdrill.overhead.claims import REQUEST_CPU, Step
 from driftdrill.overhead.meter import Meter, Taken
-from driftdrill.overhead.queries import REACH_S, queries_of, query_seconds
+from driftdrill.overhead.queries import REACH_S, Span, queries_of, query_seconds
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.subject import (
     MODEL,
@@ -39,8 +39,10 @@ _WARM_UP_STEPS = 2.5
 """How long the first traffic runs ahead of the first step. With steps of 20 s that is as far as
 queries look back, so that they find as much to read over each step."""
 
-_QUERY_ROUNDS = 21
-_MOST_QUERY_ROUNDS = 101
+_COMPARED_STEPS = 4.0
+"""How many steps' time the service without metrics takes turns with the one that has them."""
+
+_LEAST_ROUNDS, _MOST_ROUNDS = 21, 101
 _QUERYING_S = 30.0
 """How long to ask the queries again and again, within these rounds."""
 
@@ -121,7 +123,9 @@ def _measure(plan: Plan, subject: Subject) -> Seen:
         steps = _with_query_times(plan, taken, queries, bench)
         if subject.plain:
             plan.show("beside the same service without metrics, in turns")
-            compared = {REQUEST_CPU.key: meter.request_cpu(steps[-1].rate)}
+            compared = {
+                REQUEST_CPU.key: meter.request_cpu(steps[-1].rate, _COMPARED_STEPS * plan.step_s)
+            }
             ratios = {**steps[-1].ratios, **compared}
             steps = (*steps[:-1], replace(steps[-1], ratios=ratios))
         return Seen(subject.name, steps, taken[0].exposition, taken[-1].exposition)
@@ -131,16 +135,15 @@ def _with_query_times(
     plan: Plan, taken: Sequence[Taken], queries: Sequence[str], bench: Bench
 ) -> tuple[Step, ...]:
     """The steps with the time that the queries take over each of them, turn by turn."""
-    times: list[list[float]] = [[] for _ in taken]
+    spans = [Span(bench.prometheus, one.start + REACH_S, one.end) for one in taken]
+    times: list[tuple[float, ...]] = []
     began = time.monotonic()
-    for number in range(_MOST_QUERY_ROUNDS):
-        if number >= _QUERY_ROUNDS and time.monotonic() - began > _QUERYING_S:
-            break
+    while len(times) < _LEAST_ROUNDS or (
+        len(times) < _MOST_ROUNDS and time.monotonic() - began < _QUERYING_S
+    ):
         plan.interruption.check()
-        for one, found in zip(taken, times, strict=True):
-            start = one.start + REACH_S
-            found.append(query_seconds(bench.prometheus, queries, start, one.end))
+        times.append(query_seconds(spans, queries))
     return tuple(
-        replace(one.step, costs={**one.step.costs, "query_seconds": tuple(found)})
-        for one, found in zip(taken, times, strict=True)
+        replace(one.step, costs={**one.step.costs, "query_seconds": found})
+        for one, found in zip(taken, zip(*times, strict=True), strict=True)
     )

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from operator import truediv
 from pathlib import Path
+from statistics import fmean
 
 import httpx
 
@@ -26,10 +27,7 @@ _STORED_S = 4.0
 _TURN_S = 0.25
 """How long one service has the traffic before its twin gets it."""
 
-_PAIRS = 160
-"""How often both of them have it."""
-
-_CPU_ROUNDS = 21
+_CPU_ROUNDS = 41
 _CLOCK_STEPS = 40
 """What a measurement of CPU time takes at least, in steps of the clock."""
 
@@ -126,8 +124,12 @@ class Meter:
         )
         return Taken(step, start, end, exposition)
 
-    def request_cpu(self, rate: float) -> tuple[float, ...]:
+    def request_cpu(self, rate: float, seconds: float) -> tuple[float, ...]:
         """CPU per request over that of the twin, once per pair of turns; empty without a twin.
+
+        Args:
+            rate: Requests/s of whoever has the turn.
+            seconds: Of all turns.
 
         Nothing is scraped meanwhile: here that happens 15 times as often as at 15 s.
         """
@@ -137,7 +139,7 @@ class Meter:
         services = [(subject.load, subject.cpu), (subject.plain.load, subject.plain.cpu)]
         ratios = []
         with self._bench.paused():
-            for number in range(_PAIRS):
+            for number in range(max(round(seconds / (2 * _TURN_S)), 1)):
                 order = services if number % 2 else services[::-1]
                 spent = {id(load): self._cpu_per_request(load, cpu, rate) for load, cpu in order}
                 ours, plain = (spent[id(load)] for load, _ in services)
@@ -167,9 +169,16 @@ class Meter:
             scrapes = self._scrapes_at_once(*own)
             for _ in range(_CPU_ROUNDS):
                 self._interruption.check()
-                found.append(self._one_scrape_cpu(*own, scrapes))
-                if other:
-                    calm.append(self._one_scrape_cpu(other.url, other.cpu, scrapes))
+                if other is None:
+                    found.append(self._one_scrape_cpu(*own, scrapes))
+                    continue
+                turns = [
+                    (self._one_scrape_cpu(*own, 1), self._one_scrape_cpu(other.url, other.cpu, 1))
+                    for _ in range(scrapes)
+                ]
+                ours, others = zip(*turns, strict=True)
+                found.append(fmean(ours))
+                calm.append(fmean(others))
         return tuple(found), tuple(calm)
 
     def _scrapes_at_once(self, url: str, cpu: CpuClock) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -103,11 +104,28 @@ def family_queries(exposition: Exposition) -> tuple[str, ...]:
     return tuple(found)
 
 
-def query_seconds(
-    prometheus: Prometheus, queries: Sequence[str], start: float, end: float
-) -> float:
-    """How long all of the queries take, one after the other, over [start, end], unix seconds."""
-    began = time.perf_counter()
+@dataclass(frozen=True)
+class Span:
+    """What is asked about: a Prometheus, from `start` to `end` in unix seconds."""
+
+    prometheus: Prometheus
+    start: float
+    end: float
+
+
+def query_seconds(spans: Sequence[Span], queries: Sequence[str]) -> tuple[float, ...]:
+    """How long all of the queries take over each span.
+
+    Each query is asked over all spans in a row, forth and then back, so that whatever else a
+    machine does meanwhile meets them alike.
+    """
+    seconds = [0.0] * len(spans)
+    order = list(enumerate(spans))
     for query in queries:
-        prometheus.curves(query, start, end, (end - start) / _POINTS)
-    return time.perf_counter() - began
+        order.reverse()
+        for number, span in order:
+            step = (span.end - span.start) / _POINTS
+            began = time.perf_counter()
+            span.prometheus.curves(query, span.start, span.end, step)
+            seconds[number] += time.perf_counter() - began
+    return tuple(seconds)

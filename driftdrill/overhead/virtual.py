@@ -20,7 +20,7 @@ from driftdrill.exposition import Exposition, parse
 from driftdrill.models import service
 from driftdrill.overhead.bench import chunk_bytes
 from driftdrill.overhead.claims import Step
-from driftdrill.overhead.queries import query_seconds, shipped_queries
+from driftdrill.overhead.queries import Span, query_seconds, shipped_queries
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.subject import MODEL, bodies, log_line
 from driftdrill.overhead.timing import least_of
@@ -47,7 +47,7 @@ _HOUR_S = 3600.0
 _ASKED_FROM_S = 1800.0
 """Queries are asked over the second half hour, where most of their windows are full."""
 
-_ROUNDS = 31
+_SCRAPE_ROUNDS, _QUERY_ROUNDS = 151, 31
 
 
 @dataclass(frozen=True)
@@ -168,24 +168,27 @@ def _timed(
     worlds: Sequence[_World], queries: Sequence[str], interruption: Interruption
 ) -> tuple[Step, ...]:
     """The steps with the times of scrapes and queries, measured turn by turn."""
-    scrapes: list[list[float]] = [[] for _ in worlds]
-    asked: list[list[float]] = [[] for _ in worlds]
     start, end = START + _ASKED_FROM_S, START + _HOUR_S
-    for _ in range(_ROUNDS):
+    scrapes: list[list[float]] = [[] for _ in worlds]
+    for _ in range(_SCRAPE_ROUNDS):
         interruption.check()
-        for world, cpu, seconds in zip(worlds, scrapes, asked, strict=True):
+        for world, cpu in zip(worlds, scrapes, strict=True):
             cpu.append(least_of(partial(_scrape_cpu, world)))
-            seconds.append(query_seconds(world.prometheus, queries, start, end))
+    spans = [Span(world.prometheus, start, end) for world in worlds]
+    asked: list[tuple[float, ...]] = []
+    for _ in range(_QUERY_ROUNDS):
+        interruption.check()
+        asked.append(query_seconds(spans, queries))
     return tuple(
         replace(
             world.step,
             costs={
                 **world.step.costs,
                 "scrape_cpu_seconds": tuple(cpu),
-                "query_seconds": tuple(seconds),
+                "query_seconds": seconds,
             },
         )
-        for world, cpu, seconds in zip(worlds, scrapes, asked, strict=True)
+        for world, cpu, seconds in zip(worlds, scrapes, zip(*asked, strict=True), strict=True)
     )
 
 
