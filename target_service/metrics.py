@@ -31,14 +31,12 @@ from target_service.counts import Counts, RangedCounts
 from target_service.exemplars import Exemplars
 from target_service.families import add_histogram, counter_family
 from target_service.hourly import CurrentReference
-from target_service.http_metrics import KNOWN_RESPONSES, HttpMetrics
+from target_service.http_metrics import KNOWN_RESPONSES, WAITING, HttpMetrics
 from target_service.model import Distribution, Reference
 from target_service.reference import category_names
 from target_service.scores import ScoreCounts
 
-WAITING_ROWS = 512
-"""So many rows of small requests are counted together: counting them one by one takes ten times as
-long, and a scrape that finds some waiting counts them first."""
+_FLOAT64 = np.dtype(np.float64)
 
 
 class ModelMetrics(HttpMetrics):
@@ -63,9 +61,9 @@ class ModelMetrics(HttpMetrics):
         self._model = model
         self._scores = ScoreCounts(model)
         self._features = [_feature_counts(reference) for reference in model.features]
-        self._waiting_rows = np.empty((WAITING_ROWS, len(model.features)))
-        self._waiting_scores = np.empty(WAITING_ROWS)
-        self._waiting = 0
+        self._width = len(model.features)
+        self._waiting: list[tuple[bytes, bytes]] = []
+        self._rows_waiting = 0
         self._exemplars = Exemplars(model.scores.edges)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._calibration = CalibrationCounts(model)
@@ -86,21 +84,25 @@ class ModelMetrics(HttpMetrics):
             ValueError: They do not have these shapes.
         """
         many = len(scores)
-        if x.shape != (many, self._waiting_rows.shape[1]) or scores.shape != (many,):
+        if x.shape != (many, self._width) or scores.ndim != 1:
             raise ValueError(f"{x.shape} rows and {scores.shape} scores do not fit each other")
-        with self._lock:
-            if self.seasonal:
+        if self.seasonal:
+            with self._lock:
                 self._reference.turn_at(at, self._histograms)
-            end = self._waiting + many
-            if end > WAITING_ROWS:
-                self._count_waiting()
-                end = many
-            if many > WAITING_ROWS:
+        if many > WAITING:
+            with self._lock:
                 self._count(x, scores)
-                return
-            self._waiting_rows[self._waiting : end] = x
-            self._waiting_scores[self._waiting : end] = scores
-            self._waiting = end
+            return
+        # As bytes, which are copied much faster than the elements of an array are assigned; and
+        # with no lock, which costs as much as all of this. An addition that another thread undoes
+        # has them wait a little longer.
+        if x.dtype is not _FLOAT64 or scores.dtype is not _FLOAT64:
+            x, scores = x.astype(_FLOAT64), scores.astype(_FLOAT64)
+        self._waiting.append((x.tobytes(), scores.tobytes()))
+        self._rows_waiting += many
+        if self._rows_waiting >= WAITING:
+            with self._lock:
+                self._count_waiting()
 
     def _count(self, x: Floats, scores: Floats) -> None:
         self._scores.add_many(scores, self._model.schema.segment_numbers(x))
@@ -108,9 +110,13 @@ class ModelMetrics(HttpMetrics):
             counts.add_many(column)
 
     def _count_waiting(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = slice(self._waiting), 0
-            self._count(self._waiting_rows[waiting], self._waiting_scores[waiting])
+        """Count the rows that wait, while other threads may add to them."""
+        many, self._rows_waiting = len(self._waiting), 0
+        if many:
+            rows, scores = zip(*self._waiting[:many], strict=True)
+            del self._waiting[:many]
+            x = np.frombuffer(b"".join(rows)).reshape(-1, self._width)
+            self._count(x, np.frombuffer(b"".join(scores)))
 
     def turn(self, slot: int) -> None:
         """Hold what comes against the reference of a slot of the model's season."""
@@ -233,6 +239,7 @@ class ModelMetrics(HttpMetrics):
     def _histograms(self) -> dict[tuple[str, ...], Counts | RangedCounts]:
         """Everything that is counted in buckets, with what has waited."""
         self._count_waiting()
+        self._count_answered()
         schema = self._model.schema
         named = zip(schema.names, self._features, strict=True)
         return {

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from target_service.contract import METRICS, RECIPES, Dataset
-from target_service.metrics import WAITING_ROWS, ModelMetrics
+from target_service.http_metrics import WAITING
+from target_service.metrics import ModelMetrics
 from target_service.model import Model, band_names
 from target_service.reference import le_name
 
@@ -55,9 +56,9 @@ def test_every_counter_starts_at_0(metrics: ModelMetrics) -> None:
 @pytest.mark.parametrize(
     "sizes",
     [
-        pytest.param([1] * (2 * WAITING_ROWS + 30), id="one by one"),
-        pytest.param([3, WAITING_ROWS - 4, 2, WAITING_ROWS, WAITING_ROWS + 29], id="mixed"),
-        pytest.param([2 * WAITING_ROWS + 30], id="at once"),
+        pytest.param([1] * (2 * WAITING + 30), id="one by one"),
+        pytest.param([3, WAITING - 4, 2, WAITING, WAITING + 29], id="mixed"),
+        pytest.param([2 * WAITING + 30], id="at once"),
     ],
 )
 def test_rows_are_counted_alike_however_many_come_at_once(
