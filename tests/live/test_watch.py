@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -31,6 +32,7 @@ pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 SPEED = 60
 LIMIT_S = 90.0
+STATIC = PROJECT / "scenarios" / "webui" / "static"
 PICTURES = BUILD / "pictures"
 """Screenshots of the last run, for people and for the README."""
 
@@ -355,3 +357,38 @@ def begin_another(page: Page, scenario: str) -> None:
     page.get_by_role("button", name="New").click(timeout=LIMIT_S * 1000)
     page.locator('select[name="scenario"]').select_option(scenario)
     page.get_by_role("button", name="Start", exact=True).click()
+
+
+LOCUST = """\
+<!doctype html><script src="start.js"></script>
+<main><div role="tablist"><button role="tab" aria-selected="true">Alerts</button></div></main>
+"""
+SERVED = {
+    "/": ("text/html", LOCUST),
+    "/start.js": ("text/javascript", (STATIC / "start.js").read_text()),
+    "/drill/scenarios": ("application/json", "{}"),
+    "/drill/live": ("text/html", '<meta name="color-scheme" content="light dark">'),
+}
+
+
+def test_the_live_page_is_as_dark_as_the_page_around_it(browser: Browser) -> None:
+    page = browser.new_page(
+        color_scheme="null"
+    )  # what is emulated would hold within frames as well
+
+    def serve(route: Route) -> None:
+        kind, body = SERVED[urlsplit(route.request.url).path]
+        route.fulfill(content_type=kind, body=body)
+
+    page.route("http://locust.test/**", serve)
+    page.goto("http://locust.test/")
+    for background, dark in (("rgb(18, 18, 18)", True), ("rgb(255, 255, 255)", False)):
+        # Locust's toggle changes the background, and with it the icon that shows it.
+        page.evaluate(f"document.body.style.background = '{background}'; document.body.append('.')")
+        live = page.frame(url="**/drill/live")
+        assert live is not None
+        live.wait_for_function(
+            f"matchMedia('(prefers-color-scheme: dark)').matches === {str(dark).lower()}",
+            timeout=5000,
+        )
+    page.close()

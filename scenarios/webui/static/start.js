@@ -45,6 +45,16 @@ function embedLivePage() {
   }
 }
 
+// The page in the frame takes its colours from `prefers-color-scheme`, which within a frame is what
+// the frame's own style says: Locust's toggle rather than the browser's setting.
+function followTheme() {
+  const frame = document.getElementById("drill-live");
+  if (!frame) return;
+  const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
+  const scheme = (Number(red) + Number(green) + Number(blue)) / 3 < 128 ? "dark" : "light";
+  if (frame.style.colorScheme !== scheme) frame.style.colorScheme = scheme;
+}
+
 // Locust's page shows neither why a start was refused, nor the end of a run of which it hears while
 // users are still stopping: in that state it stops asking.
 const send = window.fetch;
@@ -80,4 +90,5 @@ function showProblem(message) {
 new MutationObserver(() => {
   document.querySelectorAll("form").forEach(openChoices);
   embedLivePage();
+  followTheme();
 }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
