@@ -20,25 +20,33 @@ from driftdrill.rig.rig import refuse_leftovers
 from driftdrill.rig.tools import find_tools
 from driftdrill.scaling import unscalable
 from driftdrill.text import printable_lines
+from scenarios.rowsfile import load_rows
 from scenarios.spec import Scenario, load
+from scenarios.target import load_target
 from scenarios.worlds import MODELS
 
 PORTS = {"service": 8000, "Prometheus": 9090, "Alertmanager": 9093, "Locust's web page": 8089}
 
 
 def check_file(path: Path, speed: float, console: Console) -> Iterator[str]:
-    """Check one scenario or rule file; yields what is wrong, prints what is worth knowing."""
+    """Check one file of any kind; yields what is wrong, prints what is worth knowing."""
+    document = _document(path)
     try:
-        document = _rule_document(path)
-        if document is None:
-            load(path)
-            kind = "scenario"
-        else:
+        if "groups" in document:
             check_rules([path], speed)
             kind = "rules"
             for name, function in _bound_to_the_clock(document):
                 note = f"{path}: {name} depends on `{function}`, which a drill cannot speed up"
                 console.print(Text(note, style="yellow"), soft_wrap=True)
+        elif "rows" in document:
+            load_rows(path)
+            kind = "rows"
+        elif "url" in document:
+            load_target(path)
+            kind = "target"
+        else:
+            load(path)
+            kind = "scenario"
     except (UsageError, ValueError) as error:
         yield str(error)
     else:
@@ -70,13 +78,13 @@ def result_folders(scenarios: Sequence[Scenario], out: Path | None) -> list[Path
     return [*folders]
 
 
-def _rule_document(path: Path) -> Mapping[str, Any] | None:
-    """What a rule file holds; None for everything else, of which a scenario's reader knows more."""
+def _document(path: Path) -> Mapping[str, Any]:
+    """The mapping in a file; empty where it is none, of which a scenario's reader says more."""
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return None
-    return document if isinstance(document, dict) and "groups" in document else None
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _bound_to_the_clock(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from driftdrill.rig import PROJECT
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.rig import new_folder
-from scenarios.rowsfile import NUMERIC, Kind, infer, load_rows
+from scenarios.endpoint import read_url
+from scenarios.rowsfile import NUMERIC, Kind, infer, load_rows, read_outcomes
 from scenarios.table import Table, read_table
 from target_service.contract import Floats, Schema
 from target_service.dependence import for_dependent_rows
@@ -63,8 +64,15 @@ def init(folder: Path, own: Own) -> Iterator[str]:
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", own.name):
         raise UsageError(f"expected a name of words-joined-by-dashes, got {own.name!r}")
+    try:
+        read_url(own.url)
+    except ValueError as error:
+        raise UsageError(f"--url: {error}") from error
+    if own.score == own.outcome:
+        raise UsageError(f"--score and --outcome both name {own.score}: a score is no outcome")
     table = read_table(own.rows)
     scores = _scores(table, own.score)
+    read_outcomes(table, own.outcome)
     features, left_out = _features(table, {own.score, own.outcome})
     if not features:
         raise UsageError(f"{own.rows}: no column is left to be a feature: {'; '.join(left_out)}")
@@ -103,6 +111,7 @@ def init(folder: Path, own: Own) -> Iterator[str]:
         loader=PackageLoader("driftdrill"),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701
+        keep_trailing_newline=True,
     ).get_template("init.md.j2")
     (folder / "README.md").write_text(page.render(own=own, folder=folder))
     yield str(folder / "README.md")

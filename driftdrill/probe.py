@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from driftdrill.exposition import ACCEPT, parse
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.text import printable
 from scenarios.exchange import DRILL_HEADER, Exchange
@@ -67,33 +68,38 @@ def probe(target: Target) -> Iterator[str]:
     ) as client:
         yield f"POST {url}  {_shown(body)}"
         answer = _ask(client, target, "POST", url, body)
-        yield f"{answer.status_code} {answer.reason_phrase}  {_shown(answer.content)}"
-        _refuse_status(target, url, answer)
+        yield f"{answer.status_code} {answer.reason_phrase}  {_shown(answer.content)}".rstrip()
+        _refuse_status(target, "predict.path", answer)
         try:
             score, token = exchange.read(answer.status_code, answer.content)
         except ValueError as error:
             raise UsageError(
                 f"{target.path}: predict.score or predict.token does not fit what {url} answers:"
-                f" {error}\n  {_shown(answer.content)}"
+                f" {error}{_below(answer.content)}"
             ) from error
         yield f"score {score}" + ("" if token is None else f", token {_shown(str(token).encode())}")
     yield _probe_metrics(target)
 
 
 def _probe_metrics(target: Target) -> str:
-    headers = {"Authorization": target.authorization} if target.authorization else {}
+    proof = {"Authorization": target.authorization} if target.authorization else {}
+    headers = {"Accept": ACCEPT, **proof}
     with httpx.Client(
-        verify=target.tls.context(), headers=headers, timeout=TIMEOUT_S, trust_env=False
+        verify=target.tls.context(),
+        headers=headers,
+        timeout=TIMEOUT_S,
+        trust_env=False,
+        follow_redirects=True,  # as Prometheus does
     ) as client:
         answer = _ask(client, target, "GET", target.metrics)
-    _refuse_status(target, target.metrics, answer)
-    families = [line.split()[2:3] for line in answer.text.splitlines() if line[:7] == "# TYPE "]
-    if not families:
+    _refuse_status(target, "metrics", answer)
+    try:
+        found = parse(answer.text, answer.headers.get("content-type", ""), target.metrics)
+    except RigError as error:
         raise UsageError(
-            f"{target.path}: metrics: {target.metrics} answers nothing that Prometheus can read\n"
-            f"  {_shown(answer.content)}"
-        )
-    return f"GET {target.metrics}  {len(families)} metrics"
+            f"{target.path}: metrics: Prometheus cannot read it: {error}{_below(answer.content)}"
+        ) from error
+    return f"GET {target.metrics}  {len(found.families)} metrics"
 
 
 def _ask(
@@ -102,27 +108,38 @@ def _ask(
     headers: Mapping[str, Any] = {"Content-Type": "application/json"} if body else {}
     try:
         return client.request(method, url, content=body, headers=headers)
+    except httpx.ReadTimeout as error:
+        raise RigError(f"{target.path}: {url} does not answer within {TIMEOUT_S:g} s") from error
     except httpx.HTTPError as error:
         why = str(error) or type(error).__name__
         raise RigError(f"{target.path}: {url} cannot be reached: {why}") from error
 
 
-def _refuse_status(target: Target, url: str, answer: httpx.Response) -> None:
+def _refuse_status(target: Target, key: str, answer: httpx.Response) -> None:
+    """Say what an answer without success means; `key` of the target's file led to it."""
     status = answer.status_code
     if answer.is_success:
         return
-    said = f"{url} answers {status} {answer.reason_phrase}\n  {_shown(answer.content)}"
+    said = f"{answer.url} answers {status} {answer.reason_phrase}{_below(answer.content)}"
     if status >= 500:
         raise RigError(f"{target.path}: {said}")
-    hint = {
-        401: "look at headers: what proves who we are is missing or wrong",
-        403: "look at headers: we are known, but may not ask",
-        404: "look at url and predict.path",
-        405: "look at url and predict.path",
-        400: "look at predict.request: the service does not take this body",
-        422: "look at predict.request: the service does not take this body",
-    }.get(status, "look at url and headers")
+    if moved := answer.headers.get("location") if answer.is_redirect else None:
+        hint = f"look at url and {key}: no redirect is followed, and this one leads to {moved}"
+    else:
+        hint = {
+            401: "look at headers: what proves who we are is missing or wrong",
+            403: "look at headers: we are known, but may not ask",
+            404: f"look at url and {key}",
+            405: f"look at url and {key}",
+            400: "look at predict.request: the service does not take this body",
+            422: "look at predict.request: the service does not take this body",
+            429: "the service limits how often it is asked",
+        }.get(status, "look at url and headers")
     raise UsageError(f"{target.path}: {hint}; {said}")
+
+
+def _below(content: bytes) -> str:
+    return f"\n  {_shown(content)}" if content else ""
 
 
 def _shown(content: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -43,7 +43,9 @@ def verdict(request: pytest.FixtureRequest, tmp_path: Path) -> Verdict:
     """The verdict of the virtual drill that the test's marker `drill` names."""
     marker = request.node.get_closest_marker("drill")
     if marker is None or len(marker.args) != 1:
-        raise pytest.UsageError('name what to drill: @pytest.mark.drill("covariate-sudden")')
+        _fail('name what to drill: @pytest.mark.drill("covariate-sudden")')
+    if unknown := marker.kwargs.keys() - {"rules", "seed"}:
+        _fail(f"the marker drill takes rules and seed, and no {min(unknown)}")
     return _drill(request.config, str(marker.args[0]), tmp_path / "drill", **marker.kwargs)
 
 
@@ -59,30 +61,22 @@ class DrillItem(pytest.Item):
     """A virtual drill, which has to pass."""
 
     def runtest(self) -> None:
-        """Drill; DrillFailedError where the drill does not pass."""
+        """Drill; fails, with the reasons of the verdict, where that does not pass."""
         import tempfile
 
         with tempfile.TemporaryDirectory() as folder:
             found = _drill(self.config, str(self.path), Path(folder) / "drill")
         if found.outcome != "pass":
-            raise DrillFailedError(found)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The reasons of the verdict, not where in our code they were found."""
-        if isinstance(excinfo.value, DrillFailedError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+            _fail("\n".join([f"{found.scenario}: {found.outcome}", *found.reasons]))
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """The file, and the name of the drill."""
         return self.path, None, f"drill: {self.name}"
 
 
-class DrillFailedError(Exception):
-    """A drill that was to pass did not."""
-
-    def __init__(self, found: Verdict) -> None:
-        super().__init__("\n".join([f"{found.scenario}: {found.outcome}", *found.reasons]))
+def _fail(message: str) -> NoReturn:
+    """Say what is wrong, and not where in our code it was found."""
+    pytest.fail(message, pytrace=False)
 
 
 def _drill(
@@ -97,23 +91,27 @@ def _drill(
     from rich.console import Console
 
     from driftdrill.drill import RULES, virtual_drill
+    from driftdrill.rig.errors import RigError, UsageError
     from scenarios.spec import find
 
     root = config.rootpath
     patterns: Sequence[str] = config.getini("drill_rules") if rules is None else rules
     files = [path for pattern in patterns for path in sorted(root.glob(pattern))]
     if patterns and not files:
-        raise pytest.UsageError(f"no rule file below {root} matches {', '.join(patterns)}")
+        _fail(f"no rule file below {root} matches {', '.join(patterns)}")
     own = root / scenario
-    return virtual_drill(
-        find(str(own) if own.is_file() else scenario),
-        days=None,
-        seed=seed,
-        out=out,
-        rules=tuple(files) or RULES,
-        engine="blocks",
-        console=Console(file=StringIO()),
-    )
+    try:
+        return virtual_drill(
+            find(str(own) if own.is_file() else scenario),
+            days=None,
+            seed=seed,
+            out=out,
+            rules=tuple(files) or RULES,
+            engine="blocks",
+            console=Console(file=StringIO()),
+        )
+    except (UsageError, ValueError, RigError) as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _is_below(path: Path, parent: pytest.Collector) -> bool:

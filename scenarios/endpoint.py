@@ -83,8 +83,8 @@ def read_headers(source: Located, key: str, raw: Mapping[str, str]) -> Mapping[s
     for name, value in raw.items():
         with source.at(f"{key}.{name}"):
             filled = headers[name] = _filled(value)
-            if not _HEADER.fullmatch(name) or not filled.isprintable():
-                raise ValueError("expected a header's name, and a value on one line")
+            if not _HEADER.fullmatch(name) or not (filled.isascii() and filled.isprintable()):
+                raise ValueError("expected a header's name, and a value of ASCII on one line")
     return headers
 
 

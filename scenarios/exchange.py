@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scenarios.target import Target
-from scenarios.template import follow
+from scenarios.template import follow, shortened
 from target_service.contract import Schema
 
 DRILL_HEADER = "X-Drill"
@@ -41,12 +41,14 @@ class Exchange:
         """
         if not 200 <= status < 300:
             raise ValueError(f"status {status}" if status else "no answer")
+        if not content:
+            raise ValueError("the answer is empty")
         try:
             answer = _decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"the answer is not JSON: {error}") from error
         score = follow(answer, self._predict.score)
         if type(score) is not float and type(score) is not int:
-            raise ValueError(f"the score is no number: {score!r}")
+            raise ValueError(f"the score is no number: {shortened(score)}")
         token = self._predict.token
         return score, None if token is None else follow(answer, token)

@@ -20,6 +20,9 @@ FEEDBACK: Mapping[str, Any] = {
 }
 """How the service of this project is told what came true."""
 
+NUMBERS_ONLY = frozenset({"open-inference"})
+"""Presets whose request has no place for a category."""
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "driftdrill": SHIPPED,
     # The row as it is.

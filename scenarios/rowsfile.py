@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ def load_rows(path: Path) -> OwnRows:
     with source.at("order"):
         if file.order not in {"resampled", "file"}:
             raise ValueError(f"expected resampled or file, got {file.order!r}")
+    with source.at("delay"):
+        if file.delay is not None and file.outcome is None:
+            raise ValueError("it says when an outcome is known, and no outcome is named")
     special = {name for name in (file.outcome, file.delay) if name}
     for key in ("outcome", "delay"):
         with source.at(key):
@@ -81,7 +85,11 @@ def load_rows(path: Path) -> OwnRows:
         *(_feature(source, table, name, kind) for name, kind in kinds.items()), strict=True
     )
     with source.at("outcome"):
-        outcome = _outcome(table, file.outcome)
+        outcome = (
+            np.zeros(len(table), dtype=np.uint8)
+            if file.outcome is None
+            else read_outcomes(table, file.outcome)
+        )
     with source.at("delay"):
         delay = _delay(table, file.delay)
     time = np.arange(len(outcome), dtype=np.int64)
@@ -108,7 +116,10 @@ def infer(table: Table, name: str) -> Kind:
 
 def _feature(source: Located, table: Table, name: str, kind: Kind) -> tuple[Feature, Floats]:
     with source.at(f"features.{name}"):
-        missing = any(value is None for value in table.column(name))
+        absent = [value is None for value in table.column(name)]
+        if all(absent):
+            raise ValueError(f"{table.path}: column {name!r} is empty")
+        missing = any(absent)
         if kind == NUMERIC:
             return Feature(name, nullable=missing), table.numbers(name)
         if isinstance(kind, str) or not kind or len(set(kind)) < len(kind):
@@ -122,9 +133,8 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _outcome(table: Table, name: str | None) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    if name is None:
-        return np.zeros(len(table), dtype=np.uint8)
+def read_outcomes(table: Table, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(n,) what came true, of a column; ValueError where a value is neither 0 nor 1."""
     values = table.numbers(name)
     for row, value in enumerate(values):
         if value not in {0.0, 1.0}:
@@ -142,7 +152,7 @@ def _delay(table: Table, name: str | None) -> np.ndarray[Any, np.dtype[np.int64]
             found = duration(value) if isinstance(value, str) else value
         except ValueError as error:
             raise ValueError(f"{table.where(row, name)}: {error}") from error
-        if found is None or found < 0:
+        if found is None or not 0 <= found < math.inf:
             raise ValueError(f"{table.where(row, name)}: expected a delay, not negative")
         seconds.append(round(found))
     return np.array(seconds, dtype=np.int64)

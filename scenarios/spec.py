@@ -202,8 +202,10 @@ def load(path: Path) -> Scenario:
 
 
 def catalogue(folder: Path = CATALOGUE) -> list[Scenario]:
-    """Every scenario of a folder, by name; ValueError where there is no such folder."""
-    return [load(path) for path in scenario_files(folder)]
+    """Every scenario of a folder, by name; ValueError where there is no such folder, or nothing."""
+    files = scenario_files(folder)
+    require(bool(files), f"{folder} holds no scenario: expected files named *.yaml")
+    return [load(path) for path in files]
 
 
 def scenario_files(folder: Path) -> list[Path]:

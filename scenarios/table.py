@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ class Table:
 
     path: Path
     columns: Mapping[str, list[Any]]
-    first_line: int
+    lines: Sequence[int]
+    """The line of each row; of a file without lines, the row's number from 1."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -42,19 +43,23 @@ class Table:
         return bool(values) and all(isinstance(value, float) for value in values)
 
     def numbers(self, name: str) -> Floats:
-        """(n,) values of a column, nan where they are missing; ValueError where one is a text."""
+        """(n,) values of a column, nan where they are missing; ValueError where one is no number.
+
+        Infinity is none here: JSON cannot carry it to a service.
+        """
         numbers = []
         for row, value in enumerate(self.column(name)):
             try:
                 numbers.append(math.nan if value is None else float(value))
             except ValueError:
-                problem = f"{self.where(row, name)}: expected a number, got {value!r}"
-                raise ValueError(problem) from None
+                numbers.append(math.inf)
+            if math.isinf(numbers[-1]):
+                raise ValueError(f"{self.where(row, name)}: expected a number, got {value!r}")
         return np.array(numbers)
 
     def where(self, row: int, name: str) -> str:
         """The place of a value, for messages."""
-        return f"{self.path}:{row + self.first_line}: {name}"
+        return f"{self.path}:{self.lines[row]}: {name}"
 
 
 def read_table(path: Path) -> Table:
@@ -75,16 +80,20 @@ def _read_csv(path: Path) -> Table:
             if not all(names) or len(set(names)) < len(names) or not names:
                 raise ValueError(f"{path}:1: expected a line of column names, each its own")
             columns: list[list[Any]] = [[] for _ in names]
+            lines = []
             for row in filter(None, reader):
                 if len(row) != len(names):
                     raise ValueError(
                         f"{path}:{reader.line_num}: {len(row)} values for {len(names)} columns"
                     )
+                lines.append(reader.line_num)
                 for values, text in zip(columns, row, strict=True):
                     values.append(text)
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
         raise ValueError(f"{path}: not a CSV file: {error}") from error
-    return _table(path, {n: _typed(v) for n, v in zip(names, columns, strict=True)}, first_line=2)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8, as a CSV file has to be: {error.reason}") from error
+    return _table(path, {n: _typed(v) for n, v in zip(names, columns, strict=True)}, lines)
 
 
 def _read_parquet(path: Path) -> Table:
@@ -94,14 +103,16 @@ def _read_parquet(path: Path) -> Table:
     except ImportError as error:
         raise ValueError(f"{path}: Parquet needs `pip install 'driftdrill[parquet]'`") from error
     try:
-        columns = parquet.read_table(path).to_pydict()
+        table = parquet.read_table(path)
     except pyarrow.ArrowInvalid as error:
         raise ValueError(f"{path}: not a Parquet file: {error}") from error
-    return _table(path, {name: list(map(_plain, values)) for name, values in columns.items()}, 1)
+    columns = table.to_pydict()
+    plain = {name: list(map(_plain, values)) for name, values in columns.items()}
+    return _table(path, plain, range(1, table.num_rows + 1))
 
 
-def _table(path: Path, columns: dict[str, list[Any]], first_line: int) -> Table:
-    table = Table(path, columns, first_line)
+def _table(path: Path, columns: dict[str, list[Any]], lines: Sequence[int]) -> Table:
+    table = Table(path, columns, lines)
     if not len(table):
         raise ValueError(f"{path}: no rows in it")
     return table

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from scenarios.endpoint import Strict, Tls, TlsKeys, read_headers, read_tls, read_url
-from scenarios.presets import FEEDBACK, PRESETS, SHIPPED
+from scenarios.presets import FEEDBACK, NUMBERS_ONLY, PRESETS, SHIPPED
 from scenarios.template import (
     FOR_MANY,
     Rows,
@@ -208,6 +208,13 @@ def _predict(source: Located, file: TargetKeys, schema: Schema, told: bool) -> P
         score = parse_path(given["score"])
     with source.at("predict.token"):
         token = parse_path(given["token"]) if told else None
+    categories = [feature.name for feature in schema.features if feature.categories]
+    with source.at("preset"):
+        if file.preset in NUMBERS_ONLY and file.predict.request is None and categories:
+            raise ValueError(
+                f"{file.preset} sends one tensor of numbers, and {', '.join(categories)} are"
+                " categories: take preset mlserver, or write predict.request"
+            )
     predict = Predict(given["path"], given["request"], score, token)
     with source.at("predict.request"):
         predict.template(schema)

@@ -21,8 +21,11 @@ Filled = TypeVar("Filled")
 Filler = Callable[[Filled], bytes]
 """What fills a hole: something -> JSON text."""
 
-_PLACEHOLDER = re.compile(r"\{(\*?[\w .-]+)\}")
+_PLACEHOLDER = re.compile(r'\{([^{}"]+)\}')
 _STEP = re.compile(r"\[(\d+)\]|(?:^|\.)([^.\[\]]+)")
+
+_SHOWN = 40
+"""Characters of a value that a message shows."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -153,12 +156,22 @@ def write_path(path: Sequence[str | int]) -> str:
     return "".join(steps).lstrip(".")
 
 
+def shortened(value: Any) -> str:
+    """A value of JSON as a message shows it, however long it is.
+
+    >>> shortened("a" * 100)
+    '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…'
+    """
+    text = _encode(value).decode()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _describe(value: Any) -> str:
     if isinstance(value, dict):
         return f"there is an object with {', '.join(map(repr, value)) or 'nothing in it'}"
     if isinstance(value, list):
         return f"there is a list of {len(value)}"
-    return f"there is {value!r}"
+    return f"there is {shortened(value)}"
 
 
 def _pieces(document: Any, fill: Mapping[str, Filler[Filled]]) -> Iterator[bytes | Filler[Filled]]:

@@ -6,6 +6,7 @@ Plain data: the service in `faulty`, the virtual one and the scenarios all read 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -29,7 +30,8 @@ class Build(msgspec.Struct, frozen=True):
             when a yearly value is taken for a monthly one; what is counted is the value as sent.
         delay: Seconds that every prediction takes longer.
         error_share: Share of predictions that are answered with a 500.
-        model_metrics: Whether metrics of the model are exposed beside those of HTTP.
+        exposes: What a scrape shows: everything; of HTTP alone; nothing at all; or, `uncounted`,
+            metrics of the model that stay as they were when the process began.
         user_label: Whether a counter carries who asked as a label.
     """
 
@@ -39,7 +41,7 @@ class Build(msgspec.Struct, frozen=True):
     divided: float = 1.0
     delay: float = 0.0
     error_share: float = 0.0
-    model_metrics: bool = True
+    exposes: Literal["everything", "http", "nothing", "uncounted"] = "everything"
     user_label: bool = False
 
 
@@ -54,7 +56,10 @@ BUILDS: Mapping[str, Build] = {
     # Well over HighLatency's limit of 0.5 s, since a histogram knows latencies by its buckets only.
     "slow": Build(delay=0.6),
     "erroring": Build(error_share=0.2),
-    "no-model-metrics": Build(model_metrics=False),
+    "no-model-metrics": Build(exposes="http"),
+    "no-metrics": Build(exposes="nothing"),
+    # Scores are counted in a process of their own, and another one is scraped.
+    "uncounted": Build(exposes="uncounted"),
     "user-label": Build(user_label=True),
 }
 """Every build by the name that scenarios use."""

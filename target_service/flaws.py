@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import numpy as np
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from target_service.builds import Build
@@ -68,6 +69,36 @@ class HttpMetricsOnly(ModelMetrics):
         ]
 
 
+class NothingExposed(ModelMetrics):
+    """Counts everything, and exposes nothing."""
+
+    def collect(self) -> Iterable[Metric]:
+        """No metric."""
+        return []
+
+
+class CountedElsewhere(ModelMetrics):
+    """Exposes what HTTP counts, and of the model what a process shows that never scored a row."""
+
+    def __init__(
+        self, model: Model, app_name: str, registry: CollectorRegistry | None = None
+    ) -> None:
+        self._idle = ModelMetrics(model, app_name)
+        super().__init__(model, app_name, registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics of HTTP, and those of the model at their start."""
+        return [
+            still if still.name.startswith(_MODEL_METRICS) else counted
+            for counted, still in zip(super().collect(), self._idle.collect(), strict=True)
+        ]
+
+
 def metrics_class(build: Build) -> type[ModelMetrics]:
     """What counts in a build."""
-    return ModelMetrics if build.model_metrics else HttpMetricsOnly
+    return {
+        "everything": ModelMetrics,
+        "http": HttpMetricsOnly,
+        "nothing": NothingExposed,
+        "uncounted": CountedElsewhere,
+    }[build.exposes]

@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 from driftdrill.certify.certificate import Certificate, Found, Point, alarms, calm, curve, delays
 from driftdrill.certify.oracle import Oracle, oracle
 from driftdrill.certify.trial import Trial, TrialResult, at_effect, run
-from driftdrill.models import artifact
+from driftdrill.models import artifact, service
 from driftdrill.rig.errors import RigError
 from driftdrill.virtual.recording import EVALUATION_INTERVAL_S
 from driftdrill.virtual.service import VirtualService
@@ -45,13 +45,23 @@ class Plan:
     seed: int
 
     def trials(self) -> list[Trial]:
-        """Every run: of one calm world per model, and of each drill at each effect size."""
+        """Every run: of one calm world per model, and of each drill at each effect size.
+
+        Trains the models that are missing, once and not in every process.
+        """
         rules = {name: tuple(map(str, files)) for name, files in self.rules.items()}
         seeds = range(self.seed, self.seed + self.runs)
         worlds = [(scenario, 0.0) for scenario in self.calm_worlds().values()]
         worlds += [(scenario, effect) for scenario in self.scenarios for effect in self.effects]
         return [
-            Trial(str(scenario.path), effect, self.days if not effect else 0.0, seed, rules)
+            Trial(
+                scenario=str(scenario.path),
+                effect=effect,
+                days=self.days if not effect else 0.0,
+                seed=seed,
+                rules=rules,
+                models=tuple(map(str, service(scenario).artifacts.values())),
+            )
             for scenario, effect in worlds
             for seed in seeds
         ]
@@ -94,8 +104,8 @@ class _Oracles:
     def of(self, scenario: Scenario, effect: float, watched: str) -> Oracle:
         key = str(scenario.path), effect, watched
         if key not in self._made:
-            service = VirtualService(artifact(scenario.model))
-            self._made[key] = oracle(at_effect(scenario, effect, 0.0), service, watched)
+            served = VirtualService(artifact(scenario.model))
+            self._made[key] = oracle(at_effect(scenario, effect, 0.0), served, watched)
         return self._made[key]
 
 
@@ -109,9 +119,6 @@ def _results(
     trials = plan.trials()
     files = [folder / f"{trial.key}.json" for trial in trials]
     left = [(t, f) for t, f in zip(trials, files, strict=True) if not f.exists()]
-    # Trained once, not by every process.
-    for scenario in plan.scenarios:
-        artifact(scenario.model)
     show(len(trials) - len(left), len(trials))
     done = Parallel(n_jobs=jobs, return_as="generator_unordered")(
         delayed(_run_and_keep)(trial, file) for trial, file in left

@@ -34,6 +34,7 @@ class Trial(msgspec.Struct, frozen=True):
         days: How long a run without drifts takes; one with them takes what the drill takes.
         seed: Of the traffic.
         rules: Sets of rule files, each evaluated alone, by name.
+        models: Folders of the artifacts that serve.
     """
 
     scenario: str
@@ -41,13 +42,16 @@ class Trial(msgspec.Struct, frozen=True):
     days: float
     seed: int
     rules: Mapping[str, tuple[str, ...]]
+    models: tuple[str, ...]
 
     @property
     def key(self) -> str:
         """A name for the result that no other trial has, whatever its files then hold."""
         digest = hashlib.sha256(msgspec.json.encode(self, order="deterministic"))
-        for path in (self.scenario, *(file for files in self.rules.values() for file in files)):
-            digest.update(Path(path).read_bytes())
+        rules = (Path(file) for files in self.rules.values() for file in files)
+        models = (file for folder in self.models for file in sorted(Path(folder).iterdir()))
+        for path in (Path(self.scenario), *rules, *models):
+            digest.update(path.read_bytes())
         return digest.hexdigest()[:24]
 
 

@@ -40,7 +40,7 @@ def show(
 
 def check(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Scenario and Prometheus rule files.")
+        list[Path] | None, typer.Argument(help="Scenario, rule, target and rows files.")
     ] = None,
     speed: Speed = 60.0,
     target: Target = None,
@@ -51,7 +51,7 @@ def check(
         Path | None, typer.Option("--scenarios", help="Check every scenario of a folder as well.")
     ] = None,
 ) -> int:
-    """Validate scenario, rule and target files; every finding names file, line and key."""
+    """Validate scenario, rule, target and rows files; every finding names file, line and key."""
     held = scenario_files(folder) if folder else []
     if folder and not held:
         raise UsageError(f"{folder} holds no scenario: expected files named *.yaml")

@@ -54,6 +54,12 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
     """
     folder.mkdir()
     for number, path in enumerate(rules, 1):
+        if not path.is_file():
+            raise UsageError(
+                f"{path}: a folder; name the rule files in it, such as {path / '*.yml'}"
+                if path.is_dir()
+                else f"{path}: there is no such rule file"
+            )
         _check(promtool, path, path)
         copy = folder / f"{number}-{path.stem}.yml"
         _write(copy, _scaled(path, scale_rules, speed))

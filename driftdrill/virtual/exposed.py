@@ -119,7 +119,8 @@ def _series(named: _Named, times: Floats, sparse: Mask) -> Series:
     """One series over the lives of its replica."""
     there = np.logical_or.reduce([part.seen for part in named.parts])
     values = np.zeros(len(times))
-    constant = True
+    # The increase over a window, of a counter that stands still, needs two samples in it.
+    constant = named.kind == "gauge"
     for part in named.parts:
         process, exposition = part.process, part.process.service.exposition
         constant &= exposition.is_constant(part.number)

@@ -229,8 +229,34 @@ def test_a_folder_of_scenarios_is_listed_shown_checked_and_looked_into(drill, tm
     code, _, said = drill("list", "--scenarios", "nowhere")
     assert (code, "nowhere is not a folder of scenarios" in said) == (USAGE, True)
     (tmp_path / "empty").mkdir()
-    code, _, said = drill("check", "--scenarios", "empty")
-    assert (code, "empty holds no scenario: expected files named *.yaml" in said) == (USAGE, True)
+    for command in ("check", "list", "suite"):
+        code, _, said = drill(command, "--scenarios", "empty")
+        assert (code, said) == (
+            USAGE,
+            "driftdrill: empty holds no scenario: expected files named *.yaml\n",
+        )
+
+
+def test_rule_files_that_are_not_there_are_named(drill, tmp_path):
+    (tmp_path / "rules").mkdir()
+    said = drill("run", "steady", "--virtual", "--rules", "rules")[2]
+    assert said == "driftdrill: rules: a folder; name the rule files in it, such as rules/*.yml\n"
+    said = drill("run", "steady", "--virtual", "--rules", "mine*.yml")[2]
+    assert said == "driftdrill: mine*.yml: there is no such rule file\n"
+
+
+def test_files_of_every_kind_are_checked_as_what_they_are(drill, tmp_path):
+    write(tmp_path, "loans.csv", "age,income\n31,52000\n")
+    write(tmp_path, "loans.yaml", "rows: loans.csv\n")
+    predict = "predict: {path: /score, score: risk}"
+    write(tmp_path, "scorer.yaml", f"url: http://127.0.0.1:8\nmodel: loans.yaml\n{predict}\n")
+    code, said, _ = drill("check", "loans.yaml", "scorer.yaml")
+    expected = "loans.yaml: a valid rows file\nscorer.yaml: a valid target file\n"
+    assert (code, said) == (PASS, expected)
+    write(tmp_path, "loans.csv", "income\n52000\n")
+    write(tmp_path, "loans.yaml", "rows: loans.csv\nfeatures: {age: numeric}\n")
+    code, _, said = drill("check", "loans.yaml")
+    assert (code, "loans.yaml:2: features.age: " in said) == (USAGE, True)
 
 
 def test_the_doctor_is_silent_when_all_is_well(drill):

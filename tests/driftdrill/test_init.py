@@ -1,8 +1,12 @@
 """A folder made from one's own rows; tests/live/test_init.py drills one."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from driftdrill.init import Own, init
+from driftdrill.rig.errors import UsageError
 from target_service.model import Reference, load_reference
 
 
@@ -38,3 +42,20 @@ def test_rows_in_order_that_are_like_their_neighbours_count_for_less(tmp_path):
     assert np.abs(ordered.score.weights).sum() < np.abs(plain.score.weights).sum() / 4
     # Outcomes given the scores are independent whatever the scores are like.
     assert ordered.outcomes == plain.outcomes
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"outcome": "score"}, "--score and --outcome both name score"),
+        ({"outcome": "size"}, r"rows\.csv:2: size: expected 0 or 1"),
+        ({"url": "scorer"}, "--url: expected a URL such as"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_written(tmp_path, wrong, said):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("size,score,late\n" + "2.5,0.1,0\n7.5,0.2,1\n" * 500)
+    own = Own("own", rows, "score", "late", "http://127.0.0.1:8000")
+    with pytest.raises((UsageError, ValueError), match=said):
+        list(init(tmp_path / "new", replace(own, **wrong)))
+    assert not (tmp_path / "new").exists()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from driftdrill.cli import main
-from scenarios.presets import PRESETS
+from scenarios.presets import NUMBERS_ONLY, PRESETS
 
 SCORER = """\
 url: URL
@@ -19,6 +19,13 @@ model: credit
 predict: {path: /score, score: risk}
 headers: {Authorization: "Bearer ${SCORER_TOKEN}"}
 """
+
+
+METRICS = {
+    "/metrics": b"# TYPE scored counter\nscored 1\n",
+    "/untyped": b"scored 1\n",
+    "/garbled": b"# TYPE scored counter\nscored one\n",
+}
 
 
 class Scorer(BaseHTTPRequestHandler):
@@ -36,14 +43,25 @@ class Scorer(BaseHTTPRequestHandler):
             self.answer(422, b'{"detail": "income: field required"}')
         elif row["income"] == "crash":
             self.answer(500, b"oh no")
+        elif row["income"] == "away":
+            self.answer(307, b"", Location="/v2/score")
+        elif row["income"] == "nothing":
+            self.answer(200, b"")
         else:
             self.answer(200, b'{"risk": 0.25}')
 
     def do_GET(self):
-        self.answer(200, b"# TYPE scored counter\nscored 1\n" if self.path == "/metrics" else b"?")
+        if self.path == "/moved":
+            self.answer(302, b"", Location="/metrics")
+        elif self.path == "/gone":
+            self.answer(404, b"nothing here")
+        else:
+            self.answer(200, METRICS.get(self.path, b"?"))
 
-    def answer(self, status, body):
+    def answer(self, status, body, **headers):
         self.send_response(status)
+        for header in headers.items():
+            self.send_header(*header)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -172,9 +190,12 @@ def test_every_preset_is_spoken_here():
 @pytest.mark.parametrize(
     ("speaker", "preset"), [(name, name) for name in SPOKEN], ids=SPOKEN, indirect=["speaker"]
 )
-def test_a_probe_speaks_the_protocol_of_each_preset(driftdrill, speaker, preset):
+def test_a_probe_speaks_the_protocol_of_each_preset(driftdrill, tmp_path, speaker, preset):
+    (tmp_path / "numbers.yaml").write_text("rows: numbers.csv\n")
+    (tmp_path / "numbers.csv").write_text("age,income\n31,52000\n")
     beside = f"predict: {{{SPOKEN[preset][2]}}}\n" if SPOKEN[preset][2] else ""
-    text = f"url: {speaker}\nmodel: credit\npreset: {preset}\n{beside}"
+    model = "numbers.yaml" if preset in NUMBERS_ONLY else "credit"
+    text = f"url: {speaker}\nmodel: {model}\npreset: {preset}\n{beside}"
     done = driftdrill(text, "check", "--probe")
     assert done.returncode == 0, done.stderr
     assert "score 0.25" in done.stdout
@@ -191,7 +212,13 @@ WRONG = {
                         "nothing at result: there is an object with 'risk'"),
     "service fails": ("score: risk", 'score: risk, request: {"income": crash, "i": "{age}"}', 3,
                       "answers 500 Internal Server Error"),
-    "no metrics": ("model:", "metrics: /nowhere\nmodel:", 2, "nothing that Prometheus can read"),
+    "redirect": ("score: risk", 'score: risk, request: {"income": away, "i": "{age}"}', 2,
+                 "no redirect is followed, and this one leads to /v2/score"),
+    "empty": ("score: risk", 'score: risk, request: {"income": nothing, "i": "{age}"}', 2,
+              "the answer is empty"),
+    "no metrics": ("model:", "metrics: /nowhere\nmodel:", 2, "metrics: Prometheus cannot read it"),
+    "metrics gone": ("model:", "metrics: /gone\nmodel:", 2, "look at url and metrics"),
+    "garbled": ("model:", "metrics: /garbled\nmodel:", 2, "could not convert string to float"),
 }  # fmt: skip
 
 
@@ -206,6 +233,29 @@ def test_what_is_wrong_is_one_message_and_its_exit_code(
     assert said in done.stderr
     assert done.stderr.startswith(f"driftdrill: {tmp_path / 'scorer.yaml'}: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("path", ["/untyped", "/moved"])
+def test_metrics_are_read_as_prometheus_reads_them(driftdrill, url, path):
+    text = SCORER.replace("URL", url).replace("model:", f"metrics: {path}\nmodel:")
+    done = driftdrill(text, "check", "--probe")
+    assert done.returncode == 0, done.stderr
+    assert f"GET {url}{path}  1 metrics" in done.stdout
+
+
+def test_a_tensor_of_numbers_is_not_sent_categories(driftdrill, url):
+    text = f"url: {url}\nmodel: credit\npreset: open-inference\npredict: {{path: /score}}\n"
+    done = driftdrill(text, "check")
+    assert done.returncode == 2
+    assert "scorer.yaml:3: preset: " in done.stderr
+    assert "home, purpose, channel, region are categories" in done.stderr
+
+
+def test_a_header_that_http_cannot_carry_is_named_by_file_line_and_key(driftdrill, url):
+    text = SCORER.replace("URL", url).replace("Bearer", "Bäcker")
+    done = driftdrill(text, "check", "--probe")
+    assert done.returncode == 2
+    assert "scorer.yaml:4: headers.Authorization: expected a header's name" in done.stderr
 
 
 def test_rows_that_lack_a_column_are_named_by_file_line_and_column(driftdrill, tmp_path, url):

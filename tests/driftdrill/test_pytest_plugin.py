@@ -33,6 +33,14 @@ def test_the_recession_is_found(verdict):
 
 def test_a_test_that_names_nothing(verdict):
     pass
+
+@pytest.mark.drill("no-such-drill")
+def test_a_test_of_an_unknown_drill(verdict):
+    pass
+
+@pytest.mark.drill("steady", sed=3)
+def test_a_test_of_an_unknown_setting(verdict):
+    pass
 """
 SCENARIO = """\
 name: NAME
@@ -61,6 +69,8 @@ def ran(tmp_path_factory) -> subprocess.CompletedProcess[str]:
     for name, shift in (("recession", "-1.5"), ("boom", "1.5")):
         text = SCENARIO.replace("NAME", name).replace("SHIFT", shift)
         (folder / "drills" / f"{name}.yaml").write_text(text)
+    broken = SCENARIO.replace("NAME", "broken").replace("SHIFT", "much")
+    (folder / "drills" / "broken.yaml").write_text(broken)
     (folder / "drills" / "notes.txt").write_text("not a drill")
     return subprocess.run(
         [
@@ -97,3 +107,13 @@ def test_a_drill_that_fails_shows_its_reasons(ran):
 def test_a_test_without_a_marker_is_told_what_to_write(ran):
     assert "test_mine.py::test_a_test_that_names_nothing ERROR" in ran.stdout
     assert "name what to drill" in ran.stdout
+
+
+def test_what_is_wrong_is_said_without_the_code_that_found_it(ran):
+    assert "ERROR at setup of test_a_test_of_an_unknown_drill" in ran.stdout
+    assert "\nno scenario 'no-such-drill'; known: " in ran.stdout
+    assert "\nthe marker drill takes rules and seed, and no sed\n" in ran.stdout
+    assert "drills/broken.yaml::broken FAILED" in ran.stdout
+    assert "broken.yaml:9: phases[1].drifts[0].shift: " in ran.stdout
+    assert "pytest_plugin.py" not in ran.stdout.replace("-p driftdrill.pytest_plugin", "")
+    assert "During handling of" not in ran.stdout

@@ -141,6 +141,11 @@ BAD = {
     "unknown order": ("delay: known", "order: any", "", "", 3, "order", "resampled or file"),
     "text for a number": ("delay: known", "features: {age: numeric}", "47.5", "old", 3,
                           "features.age", "loans.csv:4: age: expected a number, got 'old'"),
+    "number that JSON lacks": ("delay: known", "features: {age: numeric}", "47.5", "inf", 3,
+                               "features.age", "loans.csv:4: age: expected a number, got 'inf'"),
+    "column of nothing": ("x", "x", CSV[20:], ",own,1,30d", 1, "features", "column 'age' is empty"),
+    "blank lines count": ("x", "x", "31,own,1", "\n\n31,own,2", 2, "outcome", "loans.csv:4: paid"),
+    "delay of nothing": ("outcome: paid\n", "", "", "", 2, "delay", "no outcome is named"),
     "outcome of two": ("x", "x", "31,own,1", "31,own,2", 2, "outcome", "loans.csv:2: paid: expec"),
     "no delay": ("x", "x", "90s", "soon", 3, "delay", "loans.csv:3: known: expected a duration"),
     "value too many": ("x", "x", "47.5", "47,5", 1, "rows", "loans.csv:4: 5 values for 4 columns"),
@@ -157,6 +162,21 @@ def test_what_does_not_fit_is_named_by_file_line_and_key(tmp_path, a, b, c, d, l
     message = str(caught.value)
     assert message.startswith(f"{path}:{line}: {key}"), message
     assert hint in message
+
+
+def test_a_column_declared_numeric_that_is_empty_is_refused(tmp_path):
+    path = write(tmp_path, "rows: loans.csv\nfeatures: {age: numeric}\n", "age,home\n,own\n,rent\n")
+    with pytest.raises(
+        BadFileError, match=r"loans\.yaml:2: features\.age: .*column 'age' is empty"
+    ):
+        load_rows(path)
+
+
+def test_a_csv_of_another_encoding_is_said_to_be_one(tmp_path):
+    path = write(tmp_path)
+    (tmp_path / "loans.csv").write_bytes(CSV.replace("rent", "Köln").encode("latin-1"))
+    with pytest.raises(BadFileError, match=r"loans\.csv: not UTF-8, as a CSV file has to be"):
+        load_rows(path)
 
 
 def test_a_column_of_names_is_no_category(tmp_path):

@@ -140,9 +140,9 @@ def test_an_answer_gives_score_and_token(exchange):
         (200, b"<html>", "not JSON"),
         (200, b"\xff", "not JSON"),
         (200, b'{"predictions": []}', r"nothing at predictions\[0\]: there is a list of 0"),
-        (200, b'{"predictions": [{"score": "0.5"}]}', "the score is no number: '0.5'"),
-        (200, b'{"predictions": [{"score": null}]}', "the score is no number: None"),
-        (200, b'{"predictions": [{"score": true}]}', "the score is no number: True"),
+        (200, b'{"predictions": [{"score": "0.5"}]}', 'the score is no number: "0.5"'),
+        (200, b'{"predictions": [{"score": null}]}', "the score is no number: null"),
+        (200, b'{"predictions": [{"score": true}]}', "the score is no number: true"),
         (200, b'{"predictions": [{"score": 0.5}]}', "nothing at predictions"),
     ],
 )

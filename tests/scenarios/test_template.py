@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scenarios.presets import PRESETS
-from scenarios.template import Template, follow, parse_path, row_fillers, write_path
+from scenarios.template import Template, follow, parse_path, row_fillers, value_of, write_path
 from target_service.contract import Feature, Schema
 
 SCHEMA = Schema((Feature("age"), Feature("home", ("own", "rent"))))
@@ -19,6 +19,12 @@ def rendered(document, rows=(ROW,)):
 def test_a_template_without_a_hole_is_itself():
     document = {"a": [1, 2.5, None, True, "{", "age", "{a b"], "b": {}, "c": []}
     assert rendered(document) == document
+
+
+def test_a_hole_takes_the_name_of_any_column_and_a_text_of_json_is_none():
+    document = {"spend": "{spend ($)}", "nested": '{"a": 1}'}
+    text = Template(document, {"spend ($)": value_of("spend ($)")}).render({"spend ($)": 2.5})
+    assert json.loads(text) == {"spend": 2.5, "nested": '{"a": 1}'}
 
 
 def test_every_placeholder_stands_for_its_part_of_the_row():

@@ -129,6 +129,33 @@ def test_a_build_without_model_metrics_answers_scrapes_with_those_of_http(model,
     assert {sample.name.partition("_")[0] for sample in samples(answer.text)} == {"http"}
 
 
+def test_a_build_without_metrics_answers_predictions_and_scrapes_with_none(model, rows):
+    async def steps():
+        async with client(model, BUILDS["no-metrics"]) as service:
+            assert set(await predict(service, model, rows[:2])) == {200}
+            return await service.get("/metrics")
+
+    answer = run(steps())
+    assert answer.status_code == 200
+    assert samples(answer.text) == []
+
+
+def test_an_uncounted_build_counts_requests_and_no_score(model, rows):
+    async def steps(build):
+        async with client(model, BUILDS[build]) as service:
+            await predict(service, model, rows[:20])
+            return samples((await service.get("/metrics")).text)
+
+    still, moving = run(steps("uncounted")), run(steps("usual"))
+    assert [s[:2] for s in still] == [s[:2] for s in moving]
+    counted = [
+        [s.value for s in shown if s.name == name]
+        for name in ("http_request_latency_seconds_count", "model_score_count")
+        for shown in (still, moving)
+    ]
+    assert [sum(values) for values in counted] == [20, 20, 0, 20]
+
+
 def test_a_user_in_a_label_makes_a_series_of_each_request(model, rows):
     async def steps():
         async with client(model, BUILDS["user-label"]) as service:

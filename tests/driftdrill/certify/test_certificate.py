@@ -72,14 +72,17 @@ def test_at_no_effect_the_world_is_calm_and_at_half_half_as_many_rows_change():
     assert [d.intensity.start for p in half.phases for d in p.drifts] == [0.5]
 
 
-def test_a_changed_rule_file_is_another_trial(tmp_path):
-    rules = tmp_path / "rules.yml"
+@pytest.mark.parametrize("changed", ["rules.yml", "model/model.json"])
+def test_a_trial_of_changed_rules_or_of_another_model_is_another_one(tmp_path, changed):
+    rules, model = tmp_path / "rules.yml", tmp_path / "model"
+    model.mkdir()
     rules.write_text("groups: []\n")
+    (model / "model.json").write_text("{}")
     scenario = str(find("steady").path)
-    one = Trial(scenario, 0.0, 1.0, 0, {"mine": (str(rules),)})
+    one = Trial(scenario, 0.0, 1.0, 0, {"mine": (str(rules),)}, (str(model),))
     before = one.key
     assert before == one.key
-    rules.write_text("groups: [] # changed\n")
+    (tmp_path / changed).write_text("{} # changed\n")
     assert before != one.key
 
 
