@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 Document = dict[str, Any]
@@ -43,6 +44,9 @@ _MILLISECONDS = {
     "ms": 1,
 }
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]+){unit})?" for unit in _MILLISECONDS))
+
+_MOST_PIECES, _DEEPEST = 1000, 100
+"""How long and how deep an expression may be; of the shipped ones the longest has 200 pieces."""
 
 # The lexical elements of PromQL. What stands in brackets is one of them: in `[1h:5m]` the colon
 # divides two durations, where elsewhere it belongs to a name.
@@ -153,8 +157,8 @@ def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
     """A rule file in drill time: group intervals and offsets, `for`, and every expression."""
     scaled = copy.deepcopy(dict(document))
     groups = scaled.get("groups") or []
-    if gap := nothing_in(groups):
-        raise ValueError(gap)
+    if fault := fault_in(groups):
+        raise ValueError(fault)
     if speed == 1:
         return scaled
     for group in groups:
@@ -165,10 +169,12 @@ def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
     return scaled
 
 
-def nothing_in(groups: Sequence[Mapping[str, Any] | None]) -> str | None:
-    """Says which group, rule or expression is there but empty, which promtool finds valid.
+def fault_in(groups: Sequence[Mapping[str, Any] | None]) -> str | None:
+    """Says which group, rule or expression cannot be used although promtool finds it valid.
 
-    >>> nothing_in([{"rules": [{"alert": "Busy", "expr": None}]}])
+    One that is there but empty; and one that is so long or so deep that parsers end with it.
+
+    >>> fault_in([{"rules": [{"alert": "Busy", "expr": None}]}])
     'groups[0].rules[0].expr: expected an expression, got nothing'
     """
     for number, group in enumerate(groups):
@@ -177,8 +183,20 @@ def nothing_in(groups: Sequence[Mapping[str, Any] | None]) -> str | None:
         for place, rule in enumerate(group.get("rules") or []):
             if rule is None:
                 return f"groups[{number}].rules[{place}]: expected a rule, got nothing"
-            if rule.get("expr") is None:
-                return f"groups[{number}].rules[{place}].expr: expected an expression, got nothing"
+            if fault := _fault_of(rule.get("expr")):
+                return f"groups[{number}].rules[{place}].expr: {fault}"
+    return None
+
+
+def _fault_of(expr: object) -> str | None:
+    if expr is None:
+        return "expected an expression, got nothing"
+    pieces = [text for kind, text in _tokens(str(expr)) if kind != "space"]
+    if len(pieces) > _MOST_PIECES:
+        return f"expected at most {_MOST_PIECES} names, numbers and signs, got {len(pieces)}"
+    deepest = max(accumulate((text == "(") - (text == ")") for text in pieces), default=0)
+    if deepest > _DEEPEST:
+        return f"expected at most {_DEEPEST} parentheses in each other, got {deepest}"
     return None
 
 

@@ -18,7 +18,7 @@ import yaml
 from driftdrill.promapi import Rule
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.tools import Tool
-from driftdrill.scaling import milliseconds, nothing_in
+from driftdrill.scaling import fault_in, milliseconds
 
 ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 """Series that Prometheus writes for every alerting rule."""
@@ -129,8 +129,8 @@ def _groups(path: Path, interval: float) -> Iterator[Group]:
     text = path.read_text()
     documents = groups_in(text)
     texts = (yaml.load(text, Loader=_Texts) or {}).get("groups") or []  # noqa: S506  it is safe
-    if gap := nothing_in(texts):
-        raise UsageError(f"{path}: {gap}")
+    if fault := fault_in(texts):
+        raise UsageError(f"{path}: {fault}")
     for document, group in zip(documents, texts, strict=True):
         rules = tuple(_rule(rule, interval) for rule in group.get("rules") or [])
         told = zip(document.get("rules") or [], rules, strict=True)

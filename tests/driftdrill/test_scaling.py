@@ -265,3 +265,17 @@ def test_promtool_accepts_the_scaled_shipped_rules(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("expr", "reason"),
+    [
+        pytest.param("+".join(["up"] * 501), "names, numbers and signs, got 1001", id="long"),
+        pytest.param("-" * 1000 + "up", "names, numbers and signs, got 1001", id="many signs"),
+        pytest.param("(" * 101 + "up" + ")" * 101, "parentheses in each other", id="deep"),
+    ],
+)
+def test_what_would_exhaust_a_parser_is_refused(expr: str, reason: str) -> None:
+    document = {"groups": [{"name": "g", "rules": [{"alert": "Deep", "expr": expr}]}]}
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        scale_rules(document, 60.0)
