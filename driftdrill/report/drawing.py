@@ -75,6 +75,7 @@ def _bars(values: Floats, top: float, height: int, style: str) -> Iterator[Text]
 def _axis(scenario: Scenario, width: int) -> Iterator[Text]:
     schedule = scenario.schedule
     rule, labels, phases = ["─"] * width, [" "] * width, [" "] * width
+    cut = []
     for tick in time_ticks(schedule.duration, width // 10):
         column = min(round(tick / schedule.duration * width), width - 1)
         rule[column] = "┴"
@@ -83,10 +84,16 @@ def _axis(scenario: Scenario, width: int) -> Iterator[Text]:
     for phase, start in zip(schedule.phases, schedule.starts, strict=False):
         column = round(float(start) / schedule.duration * width)
         end = round((float(start) + phase.duration) / schedule.duration * width)
-        _write(phases, column, f"│{printable(phase.name)}"[: max(end - column, 1)])
+        name = f"│{printable(phase.name)}"
+        room = max(end - column, 1)
+        _write(phases, column, name[:room])
+        if len(name) > room:
+            cut.append(f"{name[1:]} at {short_time(float(start))}")
     yield Text("".join(rule), style="dim")
     yield Text("".join(labels).rstrip(), style="dim")
     yield Text("".join(phases).rstrip())
+    if cut:
+        yield Text(f"in full: {', '.join(cut)}", style="dim")
 
 
 def _write(line: list[str], column: int, text: str) -> None:
