@@ -5,6 +5,7 @@ As in a company they ask for a password, and show a certificate of their own.
 
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -221,7 +222,9 @@ def test_an_alert_of_their_prometheus_is_read_and_its_arrival_at_their_alertmana
 def test_what_fires_already_ends_the_drill_before_it_begins(monitoring, tmp_path):
     code, verdict = drilled(monitoring, tmp_path, {**SCENARIO, "allow": []})
     assert code == 3
-    assert verdict["reasons"][0] == "not quiet before the drill: Watchdog fires already"
+    # What a drill just before this one made fire may do so still.
+    said = r"not quiet before the drill: (ScorerRefuses, )?Watchdog fires already"
+    assert re.fullmatch(said, verdict["reasons"][0])
     assert verdict["requests"]["sent"] == 0
 
 
