@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from threading import Lock
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -55,6 +56,17 @@ one. A scrape that finds some waiting counts them first."""
 _STATUSES = frozenset({*HTTPStatus, CLIENT_CLOSED_REQUEST})
 
 LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+Waits = TypeVar("Waits")
+
+
+def taken(waiting: list[Waits]) -> list[Waits]:
+    """What has waited until now, taken out of the list while other threads may add to it."""
+    many = len(waiting)
+    found = waiting[:many]
+    del waiting[:many]
+    return found
 
 
 class HttpMetrics(Collector):
@@ -110,10 +122,7 @@ class HttpMetrics(Collector):
 
     def _count_answered(self) -> None:
         """Count what waits, while other threads may add to it."""
-        many = len(self._answered)
-        answered = self._answered[:many]
-        del self._answered[:many]
-        for method, endpoint, status, seconds in answered:
+        for method, endpoint, status, seconds in taken(self._answered):
             try:
                 self._requests[method, endpoint, status] += 1
             except KeyError:

@@ -31,7 +31,7 @@ from target_service.counts import Counts, RangedCounts
 from target_service.exemplars import Exemplars
 from target_service.families import add_histogram, counter_family
 from target_service.hourly import CurrentReference
-from target_service.http_metrics import KNOWN_RESPONSES, WAITING, HttpMetrics
+from target_service.http_metrics import KNOWN_RESPONSES, WAITING, HttpMetrics, taken
 from target_service.model import Distribution, Reference
 from target_service.reference import category_names
 from target_service.scores import ScoreCounts
@@ -89,7 +89,7 @@ class ModelMetrics(HttpMetrics):
         if self.seasonal:
             with self._lock:
                 self._reference.turn_at(at, self._histograms)
-        if many > WAITING:
+        if not 0 < many < WAITING:
             with self._lock:
                 self._count(x, scores)
             return
@@ -111,10 +111,9 @@ class ModelMetrics(HttpMetrics):
 
     def _count_waiting(self) -> None:
         """Count the rows that wait, while other threads may add to them."""
-        many, self._rows_waiting = len(self._waiting), 0
-        if many:
-            rows, scores = zip(*self._waiting[:many], strict=True)
-            del self._waiting[:many]
+        self._rows_waiting = 0
+        if waiting := taken(self._waiting):
+            rows, scores = zip(*waiting, strict=True)
             x = np.frombuffer(b"".join(rows)).reshape(-1, self._width)
             self._count(x, np.frombuffer(b"".join(scores)))
 

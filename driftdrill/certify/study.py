@@ -53,6 +53,10 @@ class Plan:
         seeds = range(self.seed, self.seed + self.runs)
         worlds = [(scenario, 0.0) for scenario in self.calm_worlds().values()]
         worlds += [(scenario, effect) for scenario in self.scenarios for effect in self.effects]
+        models = {
+            str(scenario.path): tuple(map(str, service(scenario).artifacts.values()))
+            for scenario in self.scenarios
+        }
         return [
             Trial(
                 scenario=str(scenario.path),
@@ -60,7 +64,7 @@ class Plan:
                 days=self.days if not effect else 0.0,
                 seed=seed,
                 rules=rules,
-                models=tuple(map(str, service(scenario).artifacts.values())),
+                models=models[str(scenario.path)],
             )
             for scenario, effect in worlds
             for seed in seeds

@@ -30,6 +30,8 @@ SCRAPE_INTERVAL_S = 1.0
 counters stand still from scrape to scrape, little traffic takes less space than it does at 15 s."""
 
 _START_LIMIT_S = 30.0
+_LOOKS = 5
+"""How often what is stored is looked at for a look that no scrape fell into."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,16 @@ class Bench:
         return self.prometheus.counter("prometheus_tsdb_head_series")
 
     def stored(self) -> Stored:
-        """What it holds at this moment, between two scrapes."""
-        while True:
+        """What it holds at this moment, between two scrapes where looking is quick enough."""
+        for _ in range(_LOOKS):
+            self._interruption.check()
             samples = self._samples()
             begun = self.prometheus.counter("prometheus_tsdb_head_chunks_created_total")
             chunks = chunk_bytes(self.prometheus, self._data)
             stored = Stored(samples, begun, _size(self._data / "wal"), chunks)
             if self._samples() == samples:
-                return stored
+                break
+        return stored
 
     def _samples(self) -> float:
         return self.prometheus.counter("prometheus_tsdb_head_samples_appended_total")

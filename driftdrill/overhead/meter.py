@@ -89,9 +89,10 @@ class Meter:
         bench = self._bench
         start = time.time()
         sent, stored = list[Sent](), [bench.stored()]
-        for number in range(1, max(round(seconds / _SEND_S), 1) + 1):
+        sends, looked = max(round(seconds / _SEND_S), 1), round(_STORED_S / _SEND_S)
+        for number in range(1, sends + 1):
             sent.append(self._send(rate))
-            if number % round(_STORED_S / _SEND_S) == 0:
+            if number % looked == 0 and number < sends:
                 stored.append(bench.stored())
         end = time.time()
         stored.append(bench.stored())

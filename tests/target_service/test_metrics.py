@@ -340,3 +340,10 @@ def test_no_count_is_lost_between_threads(credit: Model, credit_data: Dataset) -
         thread.join()
 
     assert value(metrics, "model_score_count") == 2000
+
+
+def test_a_request_of_no_rows_counts_nothing(credit: Model) -> None:
+    metrics = ModelMetrics(credit, "test")
+    before = metrics.state()
+    metrics.observe(np.empty((0, len(credit.features))), np.empty(0))
+    np.testing.assert_array_equal(metrics.state(), before)
