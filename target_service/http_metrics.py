@@ -51,9 +51,9 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 """Those that a route may take which names none."""
 
 WAITING = 1024
-"""So many requests of one kind, or rows of small requests, are counted together. On its own each would call
-code and touch memory that a busy service has pushed out of the processor's caches since the last
-one. A scrape that finds some waiting counts them first."""
+"""So many requests of one kind, or rows of small requests, are counted together. On its own each
+would call code and touch memory that a busy service has pushed out of the processor's caches since
+the last one. A scrape that finds some waiting counts them first."""
 
 _STATUSES = frozenset({*HTTPStatus, CLIENT_CLOSED_REQUEST})
 
