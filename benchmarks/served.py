@@ -41,24 +41,29 @@ BARE = {"ours": "starlette", "starlette_exporter": "starlette", "instrumentator"
 
 _MODEL = "credit"
 _MODELS = ("model", "model_without_metrics")
-_PAIRS = 3
-"""How many processes serve each of these two: they differ by a few in a hundred, and so do
-processes of one kind, by where the system puts them in memory."""
-
 _START_S = 30.0
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How hard to measure: rounds, seconds per turn, and requests/s where they are paced."""
+    """How hard to measure.
+
+    Attributes:
+        rounds: In which everything has its turn.
+        seconds: Of a turn.
+        rate: Requests/s where they are paced.
+        pairs: How many processes serve the model with metrics, and without. The two differ by a
+            few in a hundred, and so do processes of one kind, by where they lie in memory.
+    """
 
     rounds: int
     seconds: int
     rate: float
+    pairs: int
 
 
-THOROUGH = Pace(rounds=15, seconds=1, rate=2500.0)
-QUICK = Pace(rounds=1, seconds=1, rate=200.0)
+THOROUGH = Pace(rounds=15, seconds=1, rate=2500.0, pairs=3)
+QUICK = Pace(rounds=1, seconds=1, rate=200.0, pairs=1)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def measure(pace: Pace) -> dict[str, float]:
             name: [_start(stack, folder, name, [sys.executable, str(HTTP), name, "0"])]
             for name in (*dict.fromkeys(BARE.values()), *BARE)
         }
-        for number in range(_PAIRS):
+        for number in range(pace.pairs):
             for name, metrics in zip(_MODELS, (True, False), strict=True):
                 command = own_command(model, 0, metrics=metrics)
                 served = _start(stack, folder, f"{name}-{number}", command)
@@ -112,7 +117,7 @@ def measure(pace: Pace) -> dict[str, float]:
         _set_apart(chain.from_iterable(services.values()))
         times: dict[str, list[float]] = {name: [] for name in services}
         for number in range(pace.rounds + 1):
-            for turn in range(_PAIRS):
+            for turn in range(pace.pairs):
                 for name, processes in services.items():
                     if turn < len(processes):
                         spent = processes[turn].us_per_request(pace)
