@@ -135,9 +135,14 @@ class HttpMetrics(Collector):
                 self._latency[request[1]].add_many(seconds)
 
     def _count_unforeseen(self, method: str, endpoint: str, status: int) -> None:
-        """A client chooses its method, and may choose a status where a handler lets it."""
+        """A client chooses its method, and may choose a status where a handler lets it.
+
+        A status that HTTP does not know counts as the x00 of its kind, which RFC 9110 has clients
+        take it for.
+        """
         method = method if method in self._methods[endpoint] else UNMATCHED
-        status = status if status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
+        if status not in _STATUSES:
+            status = status // 100 * 100 if 100 <= status < 600 else 500
         request = method, endpoint, int(status)
         self._requests[request] = self._requests.get(request, 0) + 1
 
