@@ -46,6 +46,11 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
         "Examples: `driftdrill certify --quick`,"
         " `driftdrill certify covariate-sudden --rules my-rules.yml --runs 50 --days 7`",
     ),
+    "calibrate": (
+        studies.calibrate,
+        "Examples: `driftdrill calibrate credit`,"
+        " `driftdrill calibrate reference.json --values 1200 --out calibrated.json`",
+    ),
     "up": (
         interactive.up,
         "Examples: `driftdrill up`, `driftdrill up my-drill.yaml --speed 120`",

@@ -43,11 +43,13 @@ class Bank(msgspec.Struct, frozen=True):
         weights: (alternatives, bins) nats for it of a value in each bin, within ±`CLIP`. The mean
             of their exponential under the reference is at most 1.
         threshold: Nats from which their sum over a window is an alarm.
+        trust: The share of its evidence that each value keeps; see `discounted`.
     """
 
     alternatives: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
     threshold: float
+    trust: float = 1.0
 
 
 _Change = Callable[[Floats], Floats]
@@ -122,7 +124,8 @@ def numeric_bank(
 def discounted(bank: Bank, trust: float) -> Bank:
     """The bank with all evidence times a share, 0 to 1; by Jensen its bound holds as before."""
     weights = np.floor(np.array(bank.weights) * trust / UNIT) * UNIT
-    return Bank(bank.alternatives, tuple(tuple(row.tolist()) for row in weights), bank.threshold)
+    rows = tuple(tuple(row.tolist()) for row in weights)
+    return Bank(bank.alternatives, rows, bank.threshold, bank.trust * trust)
 
 
 def category_bank(counts: Sequence[int], names: Sequence[str], alarms: int) -> Bank:

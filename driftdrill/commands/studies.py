@@ -1,4 +1,4 @@
-"""Many runs, and what they say of rules or of cost: `mutate`, `certify`, `overhead`."""
+"""Many runs, and what they say of rules or of cost."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from driftdrill.rig.interrupts import Interrupted, interruption
 from driftdrill.suite import chosen
 from scenarios.spec import CATALOGUE, find
 from scenarios.target import load_target
+from target_service.evidence import RUN_LENGTH
+
+Jobs = Annotated[int, typer.Option(help="Processes; -1 is one per processor, as joblib counts.")]
 
 LIVE_FACTORS = "1,10,100"
 VIRTUAL_FACTORS = "1,100,10000,1000000"
@@ -93,9 +96,7 @@ def certify(
     json: Annotated[
         Path | None, typer.Option(help="File for the figures. [default: OUT/certificate.json]")
     ] = None,
-    jobs: Annotated[
-        int, typer.Option(help="Processes; -1 is one per processor, as joblib counts.")
-    ] = -1,
+    jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> int:
     """Certify rules: run lengths, delays, and how far they are from the limit."""
@@ -118,6 +119,39 @@ def certify(
         seed=seed,
     )
     certify_rules(plan, out, json, jobs, console)
+    return PASS
+
+
+def calibrate(
+    model: Annotated[
+        str, typer.Argument(help="A model that ships, the folder of one, or a reference.json.")
+    ],
+    values: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Predictions per evaluation, at least.")
+    ] = 300,
+    labels: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help="Outcomes per evaluation, at least. [default: --values]"
+        ),
+    ] = None,
+    run_length: Annotated[
+        int, typer.Option(min=100, max=10**9, help="Evaluations between two false alarms.")
+    ] = RUN_LENGTH,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder, or new file, for what it is with them.")
+    ] = None,
+    jobs: Jobs = -1,
+    seed: Seed = 0,
+) -> int:
+    """Simulate the thresholds that a model needs at its traffic, in place of the formula's."""
+    # Like certify, it takes SciPy.
+    from driftdrill.certify import command
+    from driftdrill.certify.calibrate import Traffic
+
+    command.calibrate_model(
+        model, Traffic(values, labels or values), run_length, out, seed, jobs, console
+    )
     return PASS
 
 
