@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -40,23 +41,29 @@ BARE = {"ours": "starlette", "starlette_exporter": "starlette", "instrumentator"
 
 _MODEL = "credit"
 _MODELS = ("model", "model_without_metrics")
-_TURNS = 3
-"""How often these two have a turn in each round: they differ by a few in a hundred."""
-
 _START_S = 30.0
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How hard to measure: rounds, seconds per turn, and requests/s where they are paced."""
+    """How hard to measure.
+
+    Attributes:
+        rounds: In which everything has its turn.
+        seconds: Of a turn.
+        rate: Requests/s where they are paced.
+        pairs: How many processes serve the model with metrics, and without. The two differ by a
+            few in a hundred, and so do processes of one kind, by where they lie in memory.
+    """
 
     rounds: int
     seconds: int
     rate: float
+    pairs: int
 
 
-THOROUGH = Pace(rounds=15, seconds=1, rate=2500.0)
-QUICK = Pace(rounds=1, seconds=1, rate=200.0)
+THOROUGH = Pace(rounds=15, seconds=1, rate=2500.0, pairs=3)
+QUICK = Pace(rounds=1, seconds=1, rate=200.0, pairs=1)
 
 
 @dataclass(frozen=True)
@@ -99,20 +106,24 @@ def measure(pace: Pace) -> dict[str, float]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = artifact(_MODEL)
         services = {
-            name: _start(stack, folder, name, [sys.executable, str(HTTP), name, "0"])
+            name: [_start(stack, folder, name, [sys.executable, str(HTTP), name, "0"])]
             for name in (*dict.fromkeys(BARE.values()), *BARE)
         }
-        for name, metrics in zip(_MODELS, (True, False), strict=True):
-            command = own_command(model, 0, metrics=metrics)
-            services[name] = _start(stack, folder, name, command)
-        _set_apart(services.values())
+        for number in range(pace.pairs):
+            for name, metrics in zip(_MODELS, (True, False), strict=True):
+                command = own_command(model, 0, metrics=metrics)
+                served = _start(stack, folder, f"{name}-{number}", command)
+                services.setdefault(name, []).append(served)
+        _set_apart(chain.from_iterable(services.values()))
         times: dict[str, list[float]] = {name: [] for name in services}
         for number in range(pace.rounds + 1):
-            for name in (*services, *_MODELS * (_TURNS - 1)):
-                spent = services[name].us_per_request(pace)
-                if number or pace.rounds == 1:  # the first round warms up
-                    times[name].append(spent)
-        latencies = services["model"].send(pace.rate, pace.seconds * pace.rounds).latencies
+            for turn in range(pace.pairs):
+                for name, processes in services.items():
+                    if turn < len(processes):
+                        spent = processes[turn].us_per_request(pace)
+                        if number or pace.rounds == 1:  # the first round warms up
+                            times[name].append(spent)
+        latencies = services["model"][0].send(pace.rate, pace.seconds * pace.rounds).latencies
     p99 = quantiles(latencies, n=100)[-1]
     return {**_figures(times), f"p99_ms_at_{pace.rate:g}_per_second": round(p99 * 1e3, 2)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.utils import floatToGoString
 
-from driftdrill.rig.errors import RigError
+from driftdrill.rig.errors import RigError, UsageError
 
 ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 """Prometheus' text is asked for: each version of each server reads it."""
@@ -21,6 +21,8 @@ ACCEPT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 __all__ = ["Exposition", "Family", "Growth", "go_float", "growing_labels", "parse", "scrape"]
 
 TIMEOUT_S = 10.0
+
+EXAMPLE = "http://127.0.0.1:8000/metrics"
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,13 @@ def scrape(client: httpx.Client, url: str) -> Exposition:
     """Ask a service for its metrics.
 
     Raises:
+        UsageError: It is no URL.
         RigError: It does not answer, answers no 200, or what it answers is no exposition.
     """
     try:
         answer = client.get(url, headers={"Accept": ACCEPT})
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise UsageError(f"{url!r} is no URL of a service's metrics, like {EXAMPLE}") from error
     except httpx.HTTPError as error:
         raise RigError(f"{url} did not answer: {error}") from error
     if answer.status_code != httpx.codes.OK:
@@ -79,12 +84,22 @@ def parse(text: str, content_type: str, source: str) -> Exposition:
     """Read an exposition in Prometheus' text or in OpenMetrics; RigError where it is neither."""
     read = read_openmetrics if "openmetrics" in content_type else read_text
     try:
-        families = tuple(read(text))
+        families = _joined(read(text))
     except ValueError as error:
         raise RigError(f"{source} answers no exposition: {error}") from error
     if not families:
         raise RigError(f"{source} answers without a single metric")
     return Exposition(families, len(text.encode()))
+
+
+def _joined(families: Iterable[Family]) -> tuple[Family, ...]:
+    """One family of each name: without a TYPE line, each sample is read as one of its own."""
+    found: dict[str, Family] = {}
+    for family in families:
+        if (known := found.setdefault(family.name, family)) is not family:
+            known.samples.extend(family.samples)
+            known.documentation = known.documentation or family.documentation
+    return tuple(found.values())
 
 
 def go_float(value: float) -> str:

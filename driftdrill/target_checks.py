@@ -53,6 +53,13 @@ _LOOKS = (
     _Look("paths", re.compile(r"/(.*/)?(\d+|[\w.-]*\d{2,}[\w.-]*)(/.*)?|.*\?.*=.*"), 3, 0.2),
     _Look("ids", re.compile(r"(?=.*\d)([0-9a-f]{12,}|[\w.-]*?\d{2,})", re.I), 5, 0.5),
 )
+_NAMED = re.compile(
+    r"(user|customer|client|account|visitor|session|request|trace|span|order|transaction)"
+    r"_?(uu|gu)?id|(uu|gu)id|user(_?name)?|session|e_?mail|ip(_address)?|remote_addr(ess)?",
+    re.I,
+)
+"""Labels that are called so hold a value per client or request, however few there are yet."""
+
 _BOUNDED = frozenset({"le", "quantile"})
 _SYNTHETIC = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
 
@@ -99,7 +106,10 @@ def unbounded_labels(exposition: Exposition) -> Iterator[str]:
                 yield f"{named}: {len(values)} values, {_some(alike)}"
                 break
         else:
-            if len(values) >= MANY:
+            if _NAMED.fullmatch(label):
+                named = f"{family}: label {label!r} is called like what each client has its own of"
+                yield f"{named}: {len(values)} values, {_some(sorted(values))}"
+            elif len(values) >= MANY:
                 named = f"{family}: label {label!r} may be unbounded"
                 yield f"{named}: {len(values)} values, {_some(sorted(values))}"
 

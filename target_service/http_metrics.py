@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from threading import Lock
 from typing import TypeVar
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
@@ -48,21 +50,21 @@ series appear.
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Those that a route may take which names none."""
 
-WAITING = 512
-"""So many requests, or rows of small requests, are counted together. On its own each would call
-code and touch memory that a busy service has pushed out of the processor's caches since the last
-one. A scrape that finds some waiting counts them first."""
+WAITING = 1024
+"""So many requests of one kind, or rows of small requests, are counted together. On its own each
+would call code and touch memory that a busy service has pushed out of the processor's caches since
+the last one. A scrape that finds some waiting counts them first."""
 
 _STATUSES = frozenset({*HTTPStatus, CLIENT_CLOSED_REQUEST})
 
 LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-Waits = TypeVar("Waits")
+Waits = TypeVar("Waits", "array[float]", list[bytes])
 
 
-def taken(waiting: list[Waits]) -> list[Waits]:
-    """What has waited until now, taken out of the list while other threads may add to it."""
+def taken(waiting: Waits) -> Waits:
+    """What has waited until now, taken out while other threads may add to it."""
     many = len(waiting)
     found = waiting[:many]
     del waiting[:many]
@@ -97,7 +99,6 @@ class HttpMetrics(Collector):
     def know(self, responses: Responses) -> None:
         """Forget all requests that were counted, and have series for these, at 0."""
         with self._lock:
-            self._answered: list[tuple[str, str, int, float]] = []
             self._methods = {e: frozenset(known) or METHODS for e, known in responses.items()}
             self._latency = {endpoint: Counts(LATENCY_EDGES) for endpoint in responses}
             self._requests: dict[tuple[str, str, int], int] = {
@@ -106,6 +107,7 @@ class HttpMetrics(Collector):
                 for method, statuses in methods.items()
                 for status in statuses
             }
+            self._seconds_waiting = {request: array("d") for request in self._requests}
 
     def observe_request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one request to one of the known endpoints.
@@ -113,26 +115,34 @@ class HttpMetrics(Collector):
         Raises:
             KeyError: It is not known.
         """
-        if endpoint not in self._latency:
-            raise KeyError(endpoint)
-        self._answered.append((method, endpoint, status, seconds))
-        if len(self._answered) >= WAITING:
+        waiting = self._seconds_waiting.get((method, endpoint, status))
+        if waiting is None:
+            with self._lock:
+                self._latency[endpoint].add(seconds)
+                self._count_unforeseen(method, endpoint, status)
+            return
+        waiting.append(seconds)
+        if len(waiting) >= WAITING:
             with self._lock:
                 self._count_answered()
 
     def _count_answered(self) -> None:
         """Count what waits, while other threads may add to it."""
-        for method, endpoint, status, seconds in taken(self._answered):
-            try:
-                self._requests[method, endpoint, status] += 1
-            except KeyError:
-                self._count_unforeseen(method, endpoint, status)
-            self._latency[endpoint].add(seconds)
+        for request, waiting in self._seconds_waiting.items():
+            if waiting:
+                seconds = np.frombuffer(taken(waiting))
+                self._requests[request] += len(seconds)
+                self._latency[request[1]].add_many(seconds)
 
     def _count_unforeseen(self, method: str, endpoint: str, status: int) -> None:
-        """A client chooses its method, and may choose a status where a handler lets it."""
+        """A client chooses its method, and may choose a status where a handler lets it.
+
+        A status that HTTP does not know counts as the x00 of its kind, which RFC 9110 has clients
+        take it for.
+        """
         method = method if method in self._methods[endpoint] else UNMATCHED
-        status = status if status in _STATUSES else HTTPStatus.INTERNAL_SERVER_ERROR
+        if status not in _STATUSES:
+            status = status // 100 * 100 if 100 <= status < 600 else 500
         request = method, endpoint, int(status)
         self._requests[request] = self._requests.get(request, 0) + 1
 

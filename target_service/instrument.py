@@ -111,7 +111,6 @@ class HttpMiddleware:
         if self._routes is None:
             self._learn(scope["app"])
         status = 500
-        path, root = scope["path"], scope.get("root_path", "")
         began = perf_counter()
 
         # No coroutine of its own: the app awaits the server's.
@@ -131,7 +130,8 @@ class HttpMiddleware:
             # Starlette leaves there what it routed to: one look-up, and no path is matched again.
             template = self._templates.get(id(scope.get("endpoint")))
             if template is None:
-                template = self._matching(path.removeprefix(root))
+                root = scope.get("app_root_path", scope.get("root_path", ""))
+                template = self._matching(scope["path"].removeprefix(root))
             self._metrics.observe_request(scope["method"], template, status, seconds)
 
     def _learn(self, app: Starlette) -> None:

@@ -62,8 +62,7 @@ class ModelMetrics(HttpMetrics):
         self._scores = ScoreCounts(model)
         self._features = [_feature_counts(reference) for reference in model.features]
         self._width = len(model.features)
-        self._waiting: list[tuple[bytes, bytes]] = []
-        self._rows_waiting = 0
+        self._waiting: list[bytes] = []
         self._exemplars = Exemplars(model.scores.edges)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
         self._calibration = CalibrationCounts(model)
@@ -94,13 +93,14 @@ class ModelMetrics(HttpMetrics):
                 self._count(x, scores)
             return
         # As bytes, which are copied much faster than the elements of an array are assigned; and
-        # with no lock, which costs as much as all of this. An addition that another thread undoes
-        # has them wait a little longer.
+        # with no lock, which costs as much as all of this.
         if x.dtype is not _FLOAT64 or scores.dtype is not _FLOAT64:
             x, scores = x.astype(_FLOAT64), scores.astype(_FLOAT64)
-        self._waiting.append((x.tobytes(), scores.tobytes()))
-        self._rows_waiting += many
-        if self._rows_waiting >= WAITING:
+        if many == 1:
+            self._waiting.append(x.tobytes() + scores.tobytes())
+        else:
+            self._waiting.extend(map(np.ndarray.tobytes, np.column_stack((x, scores))))
+        if len(self._waiting) >= WAITING:
             with self._lock:
                 self._count_waiting()
 
@@ -111,11 +111,9 @@ class ModelMetrics(HttpMetrics):
 
     def _count_waiting(self) -> None:
         """Count the rows that wait, while other threads may add to them."""
-        self._rows_waiting = 0
-        if waiting := taken(self._waiting):
-            rows, scores = zip(*waiting, strict=True)
-            x = np.frombuffer(b"".join(rows)).reshape(-1, self._width)
-            self._count(x, np.frombuffer(b"".join(scores)))
+        if self._waiting:
+            rows = np.frombuffer(b"".join(taken(self._waiting))).reshape(-1, self._width + 1)
+            self._count(rows[:, :-1], rows[:, -1])
 
     def turn(self, slot: int) -> None:
         """Hold what comes against the reference of a slot of the model's season."""

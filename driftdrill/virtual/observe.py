@@ -22,7 +22,7 @@ from driftdrill.virtual.recording import START, Recording, read_recording, write
 from driftdrill.virtual.selectors import Wanted
 from driftdrill.virtual.service import VirtualService
 from driftdrill.virtual.statistics import CURVE_POINTS
-from driftdrill.virtual.timelines import EngineError
+from driftdrill.virtual.timelines import EngineError, Timelines
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario
 from scenarios.stretch import stretch
@@ -116,7 +116,30 @@ def observe(
         UsageError: A rule file is not valid, or the folder holds no recording.
     """
     about = read_recording(recording)
-    seen = Observation(
+    try:
+        found = evaluate(recording, rules, tools, work, engine, points=points)
+    except (EngineError, PrometheusError, RigError) as error:
+        return replace(_unseen(about, tools), faults=(str(error),)), ()
+    return observation(about, found, tools), found.notes
+
+
+def observation(about: Recording, found: Timelines, tools: Tools) -> Observation:
+    """What an evaluation of a recording found, as a drill is judged by it."""
+    clock = Clock(about.start, 1.0)
+    intervals = {rule.name: rule.interval for rule in found.rules}
+    return replace(
+        _unseen(about, tools),
+        rules=tuple(sorted({rule.name for rule in found.rules if rule.alerting})),
+        alerts=alert_lives(
+            found.samples, clock, intervals, clock.unix(about.duration), DRILL_LABELS
+        ),
+        faults=found.faults,
+        statistics=found.statistics,
+    )
+
+
+def _unseen(about: Recording, tools: Tools) -> Observation:
+    return Observation(
         mode="virtual",
         speed=0.0,
         seed=about.seed,
@@ -124,21 +147,6 @@ def observe(
         requests=about.requests,
         versions={**about.versions, **versions(tools)},
     )
-    try:
-        found = evaluate(recording, rules, tools, work, engine, points=points)
-    except (EngineError, PrometheusError, RigError) as error:
-        return replace(seen, faults=(str(error),)), ()
-    clock = Clock(about.start, 1.0)
-    intervals = {rule.name: rule.interval for rule in found.rules}
-    return replace(
-        seen,
-        rules=tuple(sorted({rule.name for rule in found.rules if rule.alerting})),
-        alerts=alert_lives(
-            found.samples, clock, intervals, clock.unix(about.duration), DRILL_LABELS
-        ),
-        faults=found.faults,
-        statistics=found.statistics,
-    ), found.notes
 
 
 def _progress(scenario: Scenario, elapsed: float) -> Progress:

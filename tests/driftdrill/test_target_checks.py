@@ -44,6 +44,18 @@ def test_many_values_of_any_look_are_a_question() -> None:
     assert "may be unbounded: 64 values" in problems(labelled("word", words))[0]
 
 
+@pytest.mark.parametrize("label", ["user_id", "requestId", "uuid", "username", "session", "ip"])
+def test_a_label_that_is_called_like_a_client_is_named_however_few_there_are_yet(label) -> None:
+    (found,) = problems(labelled(label, ["7"]))
+
+    assert found.startswith(f"x: label '{label}' is called like what each client has its own of")
+
+
+@pytest.mark.parametrize("label", ["path", "model_id", "client_version", "zip", "user_group"])
+def test_labels_with_other_names_are_judged_by_their_values(label: str) -> None:
+    assert problems(labelled(label, ["seven"])) == []
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -58,8 +70,8 @@ def test_bounded_labels_are_no_problem(values: list[str]) -> None:
     assert problems(labelled("endpoint", values)) == []
 
 
-def test_missing_help_and_type_are_named() -> None:
-    assert problems("x 1\n") == [
+def test_missing_help_and_type_are_named_once() -> None:
+    assert problems('x{a="b"} 1\nx{a="c"} 1\n') == [
         "x: no HELP: nobody will know what it counts",
         "x: no TYPE: say whether it is a counter, a gauge or a histogram",
     ]
@@ -69,6 +81,7 @@ def test_a_series_that_stands_there_twice_is_named() -> None:
     assert problems(HEAD + "x_total 1\nx_total 2\n") == [
         "x: 1 series stand there twice: Prometheus keeps one of each"
     ]
+    assert "x: 1 series stand there twice: Prometheus keeps one of each" in problems("x 1\nx 2\n")
 
 
 def histogram(*buckets: tuple[str, int]) -> str:
