@@ -11,33 +11,40 @@ from typing import Any
 import gevent
 from locust import events
 from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
 
 WARM_UP_S = 3.0
-"""Until the other one, which starts at the same time, runs as well."""
+"""Until the others, which start at the same time, run as well."""
 
-# Both on one processor, which they share to the millisecond.
+# All on one processor, which they share to the millisecond.
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+sent = failed = 0
+"""Requests of this process; the statistics of one with a master are emptied into its reports."""
+
+
+def count(exception: Exception | None, **_: Any) -> None:
+    """One request."""
+    global sent, failed
+    sent += 1
+    failed += exception is not None
 
 
 def measure(environment: Environment) -> None:
-    """CPU time over requests, for as long as asked for; then ends the run."""
+    """CPU time and requests, for as long as asked for; then ends the run."""
     runner = environment.runner
     assert runner is not None
     gevent.sleep(WARM_UP_S)
-    began, before = time.process_time(), posts(environment)
+    began, before = time.process_time(), sent
     gevent.sleep(float(os.environ["COST_SECONDS"]))
-    spent, sent = time.process_time() - began, posts(environment) - before
-    failed = runner.stats.total.num_failures
-    figures = {"us_per_request": spent / sent * 1e6, "failed": failed}
-    Path(os.environ["COST_REPORT"]).write_text(json.dumps(figures))
+    if not isinstance(runner, MasterRunner):
+        figures = {"cpu_s": time.process_time() - began, "sent": sent - before, "failed": failed}
+        (Path(os.environ["COST_REPORTS"]) / f"{os.getpid()}.json").write_text(json.dumps(figures))
+    if isinstance(runner, WorkerRunner):
+        return
+    if isinstance(runner, MasterRunner):
+        gevent.sleep(1.0)  # for its workers to get there, too
     runner.quit()
-
-
-def posts(environment: Environment) -> int:
-    """Requests so far."""
-    assert environment.runner is not None
-    entries = environment.runner.stats.entries.items()
-    return sum(int(entry.num_requests) for (_, method), entry in entries if method == "POST")
 
 
 def prepare(environment: Environment, **_: Any) -> None:
@@ -47,4 +54,5 @@ def prepare(environment: Environment, **_: Any) -> None:
     )
 
 
+events.request.add_listener(count)
 events.init.add_listener(prepare)

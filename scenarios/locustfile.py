@@ -27,7 +27,7 @@ from scenarios.spec import CATALOGUE, Scenario, find, scenario_files
 from scenarios.status import Status
 from scenarios.target import Target, load_target, shipped_target
 from scenarios.traffic import Traffic
-from scenarios.users import Applicant, Drill, help_out, introduce
+from scenarios.users import Applicant, Drill, help_out
 from scenarios.webui.page import SPEEDS, install
 from scenarios.worlds import population
 
@@ -201,7 +201,7 @@ def prepare(options: Namespace, scenario: Scenario, target: Target, start: Start
     traffic = Traffic(scenario, options.speed, options.seed, start.t0, target.path is not None)
     exchange = Exchange(target, population(scenario.model).schema)
     drill = Drill(traffic, target, exchange, start.urls)
-    introduce(drill)
+    Applicant.drill = drill
     # What was loaded stays: the collector, whom every block of requests wakes, need not look there.
     gc.collect()
     gc.freeze()

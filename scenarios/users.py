@@ -13,9 +13,10 @@ from typing import ClassVar
 
 import gevent
 from gevent.lock import BoundedSemaphore
-from locust import FastHttpUser, task
+from locust import User, task
 from locust.env import Environment
 
+from scenarios.client import Answer, Client
 from scenarios.exchange import DRILL_HEADER, Exchange
 from scenarios.target import Target
 from scenarios.traffic import Arrival, Traffic
@@ -45,24 +46,17 @@ class Drill:
     exchange: Exchange
     urls: tuple[str, ...]
 
-
-class Sender(FastHttpUser):
-    """Sends to the address that the drill was given, and follows nobody to another.
-
-    Nor does it keep cookies: each request is somebody else's. To look for them would take as long
-    as all else that a drill adds to a request.
-    """
-
-    abstract = True
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        agent = self.client.client
-        agent.redirect_response_codes = frozenset()  # type: ignore[misc]  # as Locust does
-        agent.cookiejar = None
+    def clients(self, environment: Environment) -> list[Client]:
+        """One user's clients, by replica."""
+        headers = {
+            "Content-Type": "application/json",
+            DRILL_HEADER: self.traffic.scenario.name,
+            **self.target.headers,
+        }
+        return [Client(environment, url, headers, self.target.tls) for url in self.urls]
 
 
-class Applicant(Sender):
+class Applicant(User):
     """Takes the next request of the drill when it is due, and asks for a prediction."""
 
     drill: ClassVar[Drill | None] = None
@@ -70,27 +64,29 @@ class Applicant(Sender):
 
     @task
     def predict(self) -> None:
-        """One request."""
+        """Request after request, until Locust ends the user."""
         if (drill := self.drill) is None:
             gevent.sleep(LOOK_S)
             return
-        arrival = self._take(drill.traffic)
+        clients = drill.clients(self.environment)
+        while True:
+            self._predict(drill, clients)
+
+    def _predict(self, drill: Drill, clients: list[Client]) -> None:
+        traffic, exchange, path = drill.traffic, drill.exchange, drill.target.predict.path
+        arrival = self._take(traffic)
         sent_at = time.time()
-        path = drill.target.predict.path
-        with self.client.post(
-            drill.urls[arrival.replica] + path,
-            name=path,
-            data=drill.exchange.body(arrival.rows),  # type: ignore[arg-type]  # it takes bytes, too
-            headers={DRILL_TIME: f"{arrival.time:.0f}"},
-            catch_response=True,
-        ) as response:
-            try:
-                _, token = drill.exchange.read(response.status_code, response.content)
-            except ValueError as error:
-                response.failure(error)
-                drill.traffic.failed_on(arrival, sent_at, str(error))
-            else:
-                drill.traffic.answered(arrival, sent_at, token)
+        client = clients[arrival.replica]
+        headers = {DRILL_TIME: f"{arrival.time:.0f}"}
+        answer = client.ask("POST", path, exchange.body(arrival.rows), headers)
+        try:
+            _, token = exchange.read(answer.status, answer.content)
+        except ValueError as error:
+            traffic.failed_on(arrival, sent_at, str(error))
+            client.count("POST", path, answer, error)
+        else:
+            traffic.answered(arrival, sent_at, token)
+            client.count("POST", path, answer, None)
         # Straight to its entry: an event, which nobody else waits for, would cost more, and in the
         # totals each request would count twice.
         waited = (time.time() - arrival.due) * 1000
@@ -107,64 +103,45 @@ class Applicant(Sender):
         return arrival
 
 
-class Helper(Sender):
-    """Sends what goes beside the traffic, in each process that has a share of it."""
-
-    abstract = True  # Locust distributes its users among workers, so that one would have all
-
-    def tell_outcomes(self, drill: Drill) -> None:
-        """Report the ground truth of past predictions as it becomes known, for ever."""
-        told = drill.target.feedback
-        while told is not None:
-            labels = drill.traffic.due_labels(LABEL_BATCH if told.label is not None else 1)
-            if not labels:
-                gevent.sleep(LABEL_INTERVAL_S / drill.traffic.speed)
-            for replica, known in labels.items():
-                body = told.body([(label.token, label.outcome) for label in known])
-                with self.client.post(
-                    drill.urls[replica] + told.path,
-                    name=told.path,
-                    data=body.decode(),
-                    catch_response=True,
-                ) as response:
-                    drill.traffic.heard(replica, len(known), 200 <= response.status_code < 300)
-
-    def scan(self, drill: Drill) -> None:
-        """Send what somebody who looks for holes sends, as long as the drill has more of it."""
-        while (arrival := drill.traffic.next_hostile()) is not None:
-            gevent.sleep(max(arrival.due - time.time(), 0.0))
-            sent_at, request = time.time(), arrival.request
-            with self.client.request(
-                request.method,
-                drill.urls[arrival.replica] + request.path,
-                name="hostile",
-                data=request.body,
-                headers={"Content-Type": request.content_type},
-                catch_response=True,
-            ) as response:
-                if response.status_code == request.status:
-                    response.success()
-                drill.traffic.repelled(arrival, sent_at, response.status_code)
-
-
-def introduce(drill: Drill) -> None:
-    """Set what users that are yet to start ask, and what they say of themselves."""
-    Applicant.drill = drill
-    tls = drill.target.tls
-    for user in (Applicant, Helper):
-        user.host = drill.urls[0]
-        user.default_headers = {
-            "Content-Type": "application/json",
-            DRILL_HEADER: drill.traffic.scenario.name,
-            **drill.target.headers,
-        }
-        user.insecure = not tls.verify
-        # It is offered authorities to trust, which are not those that the target names.
-        user.ssl_context_factory = staticmethod(lambda cafile: tls.context())  # noqa: ARG005
-
-
 def help_out(environment: Environment, drill: Drill) -> list[gevent.Greenlet]:
-    """Start what goes beside the traffic; the caller ends it."""
-    jobs: list[Callable[[Helper, Drill], None]] = [Helper.tell_outcomes]
-    jobs += [Helper.scan] * INTRUDERS
-    return [gevent.spawn(job, Helper(environment), drill) for job in jobs]
+    """Start what goes beside the traffic, in each process that has a share of it.
+
+    Not as users of Locust, which it would distribute among workers, so that one would have all. The
+    caller ends it.
+    """
+    jobs: list[Callable[[Drill, list[Client]], None]] = [tell_outcomes]
+    jobs += [scan] * INTRUDERS
+    return [gevent.spawn(job, drill, drill.clients(environment)) for job in jobs]
+
+
+def tell_outcomes(drill: Drill, clients: list[Client]) -> None:
+    """Report the ground truth of past predictions as it becomes known, for ever."""
+    told = drill.target.feedback
+    while told is not None:
+        labels = drill.traffic.due_labels(LABEL_BATCH if told.label is not None else 1)
+        if not labels:
+            gevent.sleep(LABEL_INTERVAL_S / drill.traffic.speed)
+        for replica, known in labels.items():
+            body = told.body([(label.token, label.outcome) for label in known])
+            client = clients[replica]
+            answer = client.ask("POST", told.path, body, {})
+            taken = 200 <= answer.status < 300
+            drill.traffic.heard(replica, len(known), taken)
+            client.count("POST", told.path, answer, None if taken else _unexpected(answer))
+
+
+def scan(drill: Drill, clients: list[Client]) -> None:
+    """Send what somebody who looks for holes sends, as long as the drill has more of it."""
+    while (arrival := drill.traffic.next_hostile()) is not None:
+        gevent.sleep(max(arrival.due - time.time(), 0.0))
+        sent_at, request = time.time(), arrival.request
+        headers = {"Content-Type": request.content_type}
+        client = clients[arrival.replica]
+        answer = client.ask(request.method, request.path, request.body.encode(), headers)
+        drill.traffic.repelled(arrival, sent_at, answer.status)
+        refused = answer.status == request.status
+        client.count(request.method, "hostile", answer, None if refused else _unexpected(answer))
+
+
+def _unexpected(answer: Answer) -> ValueError:
+    return ValueError(f"status {answer.status}" if answer.status else "no answer")
