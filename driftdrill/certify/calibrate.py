@@ -10,17 +10,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from joblib import Parallel, delayed
 from msgspec.structs import replace
 
 from driftdrill.certify.certificate import calm
 from driftdrill.certify.statistic import SCORE_WINDOWS, SPARSE_WINDOWS, evidence
+from driftdrill.models import artifact
 from driftdrill.rig.errors import UsageError
-from target_service.contract import Floats
+from target_service.contract import RECIPES, Floats
 from target_service.evidence import Bank
-from target_service.model import Banks, Reference
+from target_service.model import (
+    ArtifactError,
+    Banks,
+    Model,
+    Reference,
+    load,
+    load_reference,
+)
 
 STREAMS, EVALUATIONS = 100, 20_000
 """How much traffic is drawn for each bank."""
@@ -55,6 +65,23 @@ class Calibrated:
     bank: str
     formula: float
     threshold: float
+
+
+def read_model(named: str) -> Reference:
+    """A model that ships, that of a folder, or a reference alone in a file; UsageError if none."""
+    path = artifact(named) if named in RECIPES else Path(named)
+    try:
+        return load(path) if path.is_dir() else load_reference(path)
+    except ArtifactError as error:
+        raise UsageError(str(error)) from error
+
+
+def write_model(reference: Reference, out: Path) -> None:
+    """Write what `read_model` read: a model into a folder, a reference into a file."""
+    if isinstance(reference, Model):
+        reference.save(out)
+    else:
+        out.write_bytes(msgspec.json.encode(reference))
 
 
 def calibrate(

@@ -8,14 +8,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from driftdrill.certify.calibrate import Traffic, calibrate
+from driftdrill.certify.calibrate import Traffic, calibrate, read_model, write_model
 from driftdrill.certify.output import print_tables, write_json, write_page
 from driftdrill.certify.study import Plan, certify
-from driftdrill.models import artifact
 from driftdrill.report.bar import counting_bar
 from driftdrill.rig.errors import UsageError
-from target_service.contract import RECIPES
-from target_service.model import ArtifactError, Model, Reference, load, load_reference
 
 
 def certify_rules(plan: Plan, out: Path, json: Path | None, jobs: int, console: Console) -> None:
@@ -45,7 +42,7 @@ def calibrate_model(
     """Calibrate a model's thresholds, print them, and write the model with them where asked for."""
     if out is not None and out.exists():
         raise UsageError(f"{out} is there already; name a new one")
-    reference = _read(named)
+    reference = read_model(named)
     with counting_bar(console) as progress:
         task = progress.add_task("banks", total=None)
 
@@ -59,17 +56,5 @@ def calibrate_model(
         table.add_row(line.bank, f"{line.formula:.2f}", f"{line.threshold:.2f}", f"{sooner:.0%}")
     console.print(table)
     if out is not None:
-        calibrated = msgspec.structs.replace(reference, banks=banks)
-        if isinstance(calibrated, Model):
-            calibrated.save(out)
-        else:
-            out.write_bytes(msgspec.json.encode(calibrated))
+        write_model(msgspec.structs.replace(reference, banks=banks), out)
         console.print(f"  {out}", highlight=False, soft_wrap=True)
-
-
-def _read(named: str) -> Reference:
-    path = artifact(named) if named in RECIPES else Path(named)
-    try:
-        return load(path) if path.is_dir() else load_reference(path)
-    except ArtifactError as error:
-        raise UsageError(str(error)) from error
