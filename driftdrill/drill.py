@@ -19,7 +19,7 @@ from driftdrill.report.terminal import print_verdict
 from driftdrill.rig import PROJECT
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.rig import new_folder
-from driftdrill.rig.tools import find_tools
+from driftdrill.rig.tools import Tools, find_tools
 from driftdrill.verdict import Observation, Verdict, judge
 from driftdrill.virtual.engine import EngineName
 from driftdrill.virtual.observe import observe, record
@@ -76,6 +76,7 @@ def virtual_drill(
     length = "" if days is None else f" over {days:g} days"
     console.print(f"[bold]{scenario.name}[/] virtual{length}, seed {seed}")
     new_folder(out)
+    tools = find_tools()
     with tempfile.TemporaryDirectory(dir=out) as work:
         recording = Path(work) / "recording"
         with ProgressLine(console) as line:
@@ -86,10 +87,10 @@ def virtual_drill(
                 days=days,
                 wanted=read_by(rules),
                 portable=False,
-                tools=find_tools(),
+                tools=tools,
                 show=line.update,
             )
-        return _judge_recording(recording, out, rules, engine, Path(work), console)
+        return _judge_recording(recording, out, rules, engine, tools, Path(work), console)
 
 
 def replay(
@@ -106,7 +107,7 @@ def replay(
     out = out or default_out(about.scenario)
     new_folder(out)
     with tempfile.TemporaryDirectory(dir=out) as work:
-        return _judge_recording(recording, out, rules, engine, Path(work), console)
+        return _judge_recording(recording, out, rules, engine, find_tools(), Path(work), console)
 
 
 def default_out(scenario: str) -> Path:
@@ -119,11 +120,12 @@ def _judge_recording(
     out: Path,
     rules: tuple[Path, ...],
     engine: EngineName,
+    tools: Tools,
     work: Path,
     console: Console,
 ) -> Verdict:
     console.print(f"  evaluating {len(rules)} rule files")
-    seen, notes = observe(recording, rules, engine, find_tools(), work / "engine")
+    seen, notes = observe(recording, rules, engine, tools, work / "engine")
     for note in notes:
         console.print(f"  {note}", highlight=False, markup=False, soft_wrap=True)
     (out / "rules").mkdir()

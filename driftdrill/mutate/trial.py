@@ -16,7 +16,7 @@ from driftdrill.rig.tools import Tools
 from driftdrill.verdict import Observation, Verdict, judge
 from driftdrill.virtual.blocks_engine import AlertQuery, alert_queries
 from driftdrill.virtual.engine import Loaded, answers
-from driftdrill.virtual.inline import NOTHING, Inliner
+from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
 from driftdrill.virtual.reach import unexposed
 from driftdrill.virtual.recorders import Recorders
@@ -25,6 +25,7 @@ from driftdrill.virtual.rules import Group, words
 from driftdrill.virtual.stages import shared_metrics, store_shared
 from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import EngineError, Span
+from driftdrill.virtual.voids import NOTHING
 
 Samples = dict[str, tuple[Series, ...]]
 

@@ -15,10 +15,11 @@ import numpy as np
 from driftdrill.promapi import Prometheus, Series, SeriesArrays
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.queries import Inlined, at_every_evaluation
-from driftdrill.virtual.recorders import STORED, CannotInlineError
+from driftdrill.virtual.recorders import STORED, CannotInlineError, Recorders
 from driftdrill.virtual.rules import Group, GroupRule
 from driftdrill.virtual.states import AlertStates, Labels
 from driftdrill.virtual.timelines import EngineError, Span
+from driftdrill.virtual.voids import Voids
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ def _inlined(place: int, group: Group, rule: GroupRule, inliner: Inliner) -> Ale
 
 
 def evaluate(
-    alerts: Sequence[AlertQuery], prometheus: Prometheus, span: Span
+    alerts: Sequence[AlertQuery], recorders: Recorders, prometheus: Prometheus, span: Span
 ) -> list[tuple[Series, ...]]:
     """The timelines of inlined alerts.
 
     Args:
         alerts: Each with a query.
+        recorders: The recording rules that were inlined.
         prometheus: On the recording.
         span: When to evaluate.
 
@@ -76,13 +78,23 @@ def evaluate(
         EngineError: A rule cannot be evaluated.
     """
     asked = at_once_first(alerts)
-    rules = [Inlined(alert.rule, alert.group, str(alert.query)) for alert in asked]
+    rules = [_narrowing(alert, recorders, prometheus) for alert in asked]
     answers = at_every_evaluation(rules, prometheus, span)
     found = {
         alert.place: tuple(_timelines(alert, _holding(alert, answer), span))
         for alert, answer in zip(asked, answers, strict=True)
     }
     return [found[alert.place] for alert in alerts]
+
+
+def _narrowing(alert: AlertQuery, recorders: Recorders, prometheus: Prometheus) -> Inlined:
+    """An alert to ask, part by part without what has no value there."""
+
+    def during(instants: range) -> str:
+        inliner = Inliner(recorders, Voids(prometheus, instants))
+        return inliner.inline(alert.rule.expr, alert.place, alert.group)
+
+    return Inlined(alert.rule, alert.group, str(alert.query), during)
 
 
 def at_once_first(alerts: Sequence[AlertQuery]) -> Sequence[AlertQuery]:

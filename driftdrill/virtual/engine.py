@@ -150,11 +150,12 @@ def answers(
         EngineError: A rule cannot be evaluated, or not every evaluation took place.
     """
     span = loaded.span
-    queries = alert_queries(groups, Inliner(Recorders(groups, span.start, loaded.stored)), names)
+    recorders = Recorders(groups, span.start, loaded.stored)
+    queries = alert_queries(groups, Inliner(recorders), names)
     # Alerts of one name stay together: promtool's answer does not tell them apart.
     exact = {q.rule.name for q in queries if q.query is None or engine == "promtool"}
     fast = [query for query in queries if query.rule.name not in exact]
-    found = blocks_engine.evaluate(fast, loaded.prometheus, span)
+    found = blocks_engine.evaluate(fast, recorders, loaded.prometheus, span)
     samples = tuple(series for timelines in found for series in timelines)
     if exact:
         samples += _exact(groups, {q.place for q in queries if q.rule.name in exact}, loaded)

@@ -25,6 +25,7 @@ from driftdrill.virtual.filters import (
 )
 from driftdrill.virtual.gotext import NAME, quoted
 from driftdrill.virtual.promql_text import (
+    grouping_text,
     is_scalar,
     keeps_names,
     matchers_of,
@@ -35,9 +36,7 @@ from driftdrill.virtual.promql_text import (
 )
 from driftdrill.virtual.recorders import STORED, CannotInlineError, Recorder, Recorders
 from driftdrill.virtual.rules import ALERTS, Group, words
-
-NOTHING = "driftdrill:nothing"
-"""A metric that no series has."""
+from driftdrill.virtual.voids import NOTHING, Voids
 
 _READ_THE_SELECTOR = {"absent", "absent_over_time", "timestamp"}
 """Functions whose answer depends on how their series were selected."""
@@ -74,10 +73,12 @@ class Inliner:
 
     Args:
         recorders: The recording rules among them.
+        voids: Tells what need not be asked; None inlines all.
     """
 
-    def __init__(self, recorders: Recorders) -> None:
+    def __init__(self, recorders: Recorders, voids: Voids | None = None) -> None:
         self._recorders = recorders
+        self._voids = voids
 
     def inline(self, expr: str, place: int, group: Group, relaxed: bool = False) -> str:
         """An expression over what was scraped alone.
@@ -127,7 +128,8 @@ class Inliner:
             case promql.Call():
                 return self._call(node, at)
             case promql.ParenExpr():
-                return f"({self._text(node.expr, at)})"
+                inside = self._text(node.expr, at)
+                return inside if inside == NOTHING else f"({inside})"
             case promql.UnaryExpr():
                 return f"(-({self._text(node.expr, at)}))"
             case promql.NumberLiteral():
@@ -203,6 +205,8 @@ class Inliner:
         place = recorder.place
         inside = replace(at, place=place, interval=interval, matchers=() if scalar else others)
         text = self._text(node, inside)
+        if text == NOTHING:
+            return NOTHING
         if scalar:
             text = f"vector({text})"
         labels = {NAME: rule.name} if keeps_names(node) else {}
@@ -220,18 +224,16 @@ class Inliner:
             if not all(holds(matcher, "") for matcher in told[1]):
                 return NOTHING
             inside = replace(at, matchers=told[0])
-        grouping = ""
-        if node.modifier is not None:
-            without = node.modifier.type == promql.AggModifierType.Without
-            grouping = f" {'without' if without else 'by'} ({','.join(node.modifier.labels)})"
-        parameter = ""
-        if node.param is not None:
-            parameter = self._text(node.param, replace(at, matchers=())) + ","
-        return f"{node.op}{grouping} ({parameter}{self._text(node.expr, inside)})"
+        plain = replace(at, matchers=())
+        parameter = "" if node.param is None else self._text(node.param, plain) + ","
+        return (
+            f"{node.op}{grouping_text(node.modifier)} ({parameter}{self._text(node.expr, inside)})"
+        )
 
     def _call(self, node: Any, at: _At) -> str:
         name, arguments = node.func.name, node.args
-        if name in _READ_THE_SELECTOR and any(map(self._reads_recorded, arguments)):
+        reads = set[str]().union(*(words(str(argument)) for argument in arguments))
+        if name in _READ_THE_SELECTOR and reads & self._recorders.names:
             raise CannotInlineError(f"{name}() asks how a recorded series was selected")
         if at.matchers:
             self._require_same_labels(node, {matcher.name for matcher in at.matchers})
@@ -269,17 +271,15 @@ class Inliner:
             sides = [replace(at, matchers=matchers) for matchers in told[:2]]
         if operator == "unless" and at.relaxed:
             return self._text(node.lhs, sides[0])
-        left, right = (
-            self._text(side, inside)
-            for side, inside in zip((node.lhs, node.rhs), sides, strict=True)
-        )
+        left, right = self._text(node.lhs, sides[0]), self._text(node.rhs, sides[1])
+        if self._voids is not None and not (at.relaxed or at.past or at.offset):
+            kept = self._voids.without(node, left, right)
+            if kept is not None:
+                return kept
         boolean = operator in COMPARISONS and (
             at.relaxed or (modifier is not None and modifier.return_bool)
         )
         return f"({left} {operator}{' bool' if boolean else ''}{matching_text(modifier)} {right})"
-
-    def _reads_recorded(self, node: Any) -> bool:
-        return bool(words(str(node)) & self._recorders.names)
 
 
 def _parsed(expr: str) -> Any:

@@ -43,6 +43,14 @@ def milliseconds(duration: timedelta | None) -> int:
     return round(duration / timedelta(milliseconds=1)) if duration is not None else 0
 
 
+def grouping_text(modifier: Any) -> str:
+    """` by (…)` or ` without (…)`, nothing for none."""
+    if modifier is None:
+        return ""
+    without = modifier.type == promql.AggModifierType.Without
+    return f" {'without' if without else 'by'} ({','.join(modifier.labels)})"
+
+
 def matching_text(modifier: Any) -> str:
     """`on (…) group_left (…)`, or what there is of it; ValueError for the newer `fill`."""
     if modifier is None:

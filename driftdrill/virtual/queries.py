@@ -32,11 +32,16 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Inlined:
-    """A rule, its group, and its expression as Prometheus is to evaluate it."""
+    """A rule, its group, and its expression as Prometheus is to evaluate it.
+
+    Attributes:
+        narrowed: What says the same at some of the evaluations, and may cost less.
+    """
 
     rule: GroupRule
     group: Group
     query: str
+    narrowed: Callable[[range], str] | None = None
 
 
 def at_every_evaluation(
@@ -94,8 +99,9 @@ def _parts(instants: range) -> list[range]:
 def _ask(
     asked: Inlined, instants: range, query: Callable[[str, float, float, float], list[_Found]]
 ) -> list[_Found]:
+    text = asked.narrowed(instants) if asked.narrowed else asked.query
     try:
-        return query(asked.query, instants[0] / 1000, instants[-1] / 1000, instants.step / 1000)
+        return query(text, instants[0] / 1000, instants[-1] / 1000, instants.step / 1000)
     except PrometheusError as error:
         named = f"rule {asked.rule.name} of {asked.group.file}"
         raise EngineError(f"{named} cannot be evaluated: {error}") from None

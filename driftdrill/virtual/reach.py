@@ -7,12 +7,13 @@ from itertools import combinations
 
 from driftdrill.promapi import Prometheus
 from driftdrill.virtual.blocks_engine import AlertQuery
-from driftdrill.virtual.inline import NOTHING, Inliner
+from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
 from driftdrill.virtual.queries import Inlined, as_curves, at_some_evaluations
 from driftdrill.virtual.recorders import CannotInlineError, Recorder, Recorders
 from driftdrill.virtual.rules import words
 from driftdrill.virtual.timelines import EngineError, Span
+from driftdrill.virtual.voids import NOTHING
 from target_service.contract import METRICS
 
 _PROBES, _POINTS = 4, 240
