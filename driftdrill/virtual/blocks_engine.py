@@ -78,7 +78,7 @@ def evaluate(
         EngineError: A rule cannot be evaluated.
     """
     asked = at_once_first(alerts)
-    rules = [_narrowing(alert, recorders, prometheus) for alert in asked]
+    rules = [narrowing(alert.rule.expr, alert, recorders, prometheus) for alert in asked]
     answers = at_every_evaluation(rules, prometheus, span)
     found = {
         alert.place: tuple(_timelines(alert, _holding(alert, answer), span))
@@ -87,14 +87,22 @@ def evaluate(
     return [found[alert.place] for alert in alerts]
 
 
-def _narrowing(alert: AlertQuery, recorders: Recorders, prometheus: Prometheus) -> Inlined:
-    """An alert to ask, part by part without what has no value there."""
+def narrowing(
+    expr: str, alert: AlertQuery, recorders: Recorders, prometheus: Prometheus
+) -> Inlined:
+    """An alert's expression, or a part of it, to be asked without what has no value at a time.
+
+    Raises:
+        CannotInlineError: With the reason.
+    """
+
+    def inlined(voids: Voids | None) -> str:
+        return Inliner(recorders, voids).inline(expr, alert.place, alert.group)
 
     def during(instants: range) -> str:
-        inliner = Inliner(recorders, Voids(prometheus, instants))
-        return inliner.inline(alert.rule.expr, alert.place, alert.group)
+        return inlined(Voids(prometheus, instants))
 
-    return Inlined(alert.rule, alert.group, str(alert.query), during)
+    return Inlined(alert.rule, alert.group, inlined(None), during)
 
 
 def at_once_first(alerts: Sequence[AlertQuery]) -> Sequence[AlertQuery]:

@@ -64,8 +64,8 @@ def evaluate(
     with Store(recording, tools, work, interruption or Interruption(), read_by(rules)) as store:
         shared = shared_metrics(groups, recorders, store, span) if engine == "blocks" else ()
         stored = frozenset(metric.name for metric in shared)
-        inlined = Inliner(Recorders(groups, span.start, stored))
-        asked = alert_queries(groups, inlined)
+        inlined = Recorders(groups, span.start, stored)
+        asked = alert_queries(groups, Inliner(inlined))
         complete = Future[Prometheus]()
         with closing(Staged(store, complete)) as prometheus, ThreadPoolExecutor(2) as aside:
             loaded = Loaded(prometheus, recording, span, stored, tools.promtool, work)

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from driftdrill.promapi import Clock, Prometheus, to_curve, watched
 from driftdrill.verdict import Curve, Statistic
-from driftdrill.virtual.blocks_engine import AlertQuery, at_once_first
-from driftdrill.virtual.inline import Inliner
-from driftdrill.virtual.queries import Inlined, as_curves
-from driftdrill.virtual.recorders import CannotInlineError
+from driftdrill.virtual.blocks_engine import AlertQuery, at_once_first, narrowing
+from driftdrill.virtual.queries import as_curves
+from driftdrill.virtual.recorders import CannotInlineError, Recorders
 from driftdrill.virtual.timelines import Span
 
 CURVE_POINTS = 240
@@ -17,7 +16,7 @@ CURVE_POINTS = 240
 
 def statistics(
     alerts: Sequence[AlertQuery],
-    inliner: Inliner,
+    recorders: Recorders,
     prometheus: Prometheus,
     span: Span,
     points: int = CURVE_POINTS,
@@ -27,20 +26,19 @@ def statistics(
     Those that cannot be inlined are left out: they are for drawing alone.
     """
     found = {
-        alert.place: tuple(_statistics(alert, inliner, prometheus, span, points))
+        alert.place: tuple(_statistics(alert, recorders, prometheus, span, points))
         for alert in at_once_first(alerts)
     }
     return tuple(statistic for alert in alerts for statistic in found[alert.place])
 
 
 def _statistics(
-    alert: AlertQuery, inliner: Inliner, prometheus: Prometheus, span: Span, points: int
+    alert: AlertQuery, recorders: Recorders, prometheus: Prometheus, span: Span, points: int
 ) -> Iterator[Statistic]:
     clock = Clock(span.start / 1000, 1.0)
 
     def curves(expression: str) -> tuple[Curve, ...]:
-        query = inliner.inline(expression, alert.place, alert.group)
-        asked = Inlined(alert.rule, alert.group, query)
+        asked = narrowing(expression, alert, recorders, prometheus)
         found = as_curves(asked, prometheus, span, points)
         return tuple(to_curve(series, clock, expression) for series in found)
 

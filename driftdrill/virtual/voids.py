@@ -19,11 +19,9 @@ from driftdrill.virtual.promql_text import is_scalar
 NOTHING = "driftdrill:nothing"
 """A metric that no series has."""
 
-_WORTH_ASKING = 1_000
-"""Evaluations from which on a question more costs less than what it may save."""
-
-_LONG_WINDOW = 3_600_000
-"""Milliseconds: looking through more at each evaluation is what a question may save."""
+_WORTH_ASKING = 3_600_000_000
+"""Milliseconds, a thousand hours, that all evaluations together have to look through: what a
+question may save. As many samples of 60 s take Prometheus 0.1 ms a series, and there are dozens."""
 
 _MAY_FAIL = {"label_replace", "label_join", "histogram_quantile", "histogram_fraction", "info"}
 """Functions whose results may collide, which ends an evaluation, as a join of two vectors can."""
@@ -65,8 +63,13 @@ class Voids:
     def _void(self, side: Any, text: str, other: str) -> bool:
         if text == NOTHING:
             return True
-        saves = len(self._instants) >= _WORTH_ASKING and _longest_window(other) > _LONG_WINDOW
-        return saves and _is_filtered(side) and not _may_fail(other) and self._never(text)
+        saved = len(self._instants) * _longest_window(other)
+        return (
+            saved >= _WORTH_ASKING
+            and _is_filtered(side)
+            and not _may_fail(other)
+            and self._never(text)
+        )
 
     def _never(self, query: str) -> bool:
         """Whether an expression has no value; the last evaluation tells most that have one."""

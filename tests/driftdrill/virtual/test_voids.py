@@ -97,7 +97,7 @@ def test_short_windows_and_few_evaluations_are_not_worth_the_question(inlined):
     assert "[300000ms]" in inlined("llr", nothing)
     assert all("14400000ms" in query for query in nothing.asked)
     nothing.asked.clear()
-    assert "[14400000ms]" in inlined("llr", nothing, DAY[:999])
+    assert "[14400000ms]" in inlined("llr", nothing, DAY[:249])
     assert not nothing.asked
 
 
@@ -151,7 +151,7 @@ def test_with_and_without_the_timelines_are_the_same(tmp_path, monkeypatch):
         return arrays(self, query, *when)
 
     monkeypatch.setattr(Prometheus, "arrays", noted)
-    monkeypatch.setattr(voids, "_WORTH_ASKING", 1)
+    monkeypatch.setattr(voids, "_WORTH_ASKING", 10_000_000)
     narrowed = evaluate(recording, rules, tools, tmp_path / "narrowed")
     windows = {q.count("[14400000ms]") for q in asked if "count(" not in q and "300000ms" in q}
     assert windows == {0, 2}, "the long window in some parts, and not in others"
