@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from target_service.contract import Floats
 
@@ -25,7 +25,7 @@ class Counts:
 
     def __init__(self, edges: tuple[float, ...]) -> None:
         self.edges = edges
-        self._sorted_edges = np.array(edges, dtype=np.float64)
+        self._ends = np.array((*edges, np.inf), dtype=np.float64)
         self.buckets = [0] * (len(edges) + 1)
         self.total = 0.0
         self.missing = 0
@@ -42,24 +42,17 @@ class Counts:
             self.buckets[bisect_left(self.edges, value)] += 1
             self.total += value
 
-    def add_many(self, values: Floats) -> NDArray[np.integer]:
-        """Count (n,) values.
-
-        Returns:
-            (n,) the number of each one's bucket; that of a missing value means nothing.
-        """
-        numbers = self._sorted_edges.searchsorted(values, side="left")
-        added = np.bincount(numbers, minlength=len(self.buckets)).tolist()
-        total = float(values.sum())
-        if total != total:  # nan sorts behind every edge
-            absent = np.isnan(values)
-            missing = int(np.count_nonzero(absent))
-            added[-1] -= missing
-            self.missing += missing
-            total = float(values[~absent].sum())
-        self.buckets = [old + new for old, new in zip(self.buckets, added, strict=True)]
-        self.total += total
-        return numbers
+    def add_many(self, values: Floats) -> None:
+        """Count (n,) values: sorted, as comparing each with the edges is a guess at every step."""
+        ordered = np.sort(values)  # nan comes last
+        ends = ordered.searchsorted(self._ends, side="right").tolist()
+        self.buckets = [
+            count + end - begin
+            for count, (begin, end) in zip(self.buckets, pairwise((0, *ends)), strict=True)
+        ]
+        known = ends[-1]
+        self.missing += len(ordered) - known
+        self.total += float(ordered[:known].sum())
 
 
 class RangedCounts:

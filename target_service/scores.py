@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,16 +29,14 @@ class ScoreCounts:
         self._parts = [Counts(model.bands) for _segment in (*model.schema.segments, OTHER)]
         names = (*model.schema.segments, OTHER)
         self.segments: Mapping[str, Counts] = dict(zip(names, self._parts, strict=True))
-        # Edges of bands are edges of buckets, so the bucket tells the band.
-        bands = [bisect_left(model.bands, edge) for edge in model.scores.edges]
-        self._bands_of_buckets = np.array([*bands, len(model.bands)])
+        self._band_edges = np.array(model.bands, dtype=np.float64)[:, None]
 
     def add_many(self, scores: Floats, segments: NDArray[np.integer]) -> None:
         """Count (n,) scores by the (n,) numbers of their segments, one past the last for none."""
-        buckets = self.whole.add_many(scores)
+        self.whole.add_many(scores)
         self.squares += float(scores @ scores)
         bands = len(self._parts[0].buckets)
-        numbers = segments * bands + self._bands_of_buckets[buckets]
+        numbers = segments * bands + (scores > self._band_edges).sum(axis=0)
         counted = np.bincount(numbers, minlength=bands * len(self._parts)).tolist()
         totals = np.bincount(segments, weights=scores, minlength=len(self._parts)).tolist()
         for i, (part, total) in enumerate(zip(self._parts, totals, strict=True)):
