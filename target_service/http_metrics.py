@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from threading import Lock
@@ -60,10 +59,10 @@ _STATUSES = frozenset({*HTTPStatus, CLIENT_CLOSED_REQUEST})
 LATENCY_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-Waits = TypeVar("Waits", "array[float]", list[bytes])
+Waits = TypeVar("Waits", float, bytes)
 
 
-def taken(waiting: Waits) -> Waits:
+def taken(waiting: list[Waits]) -> list[Waits]:
     """What has waited until now, taken out while other threads may add to it."""
     many = len(waiting)
     found = waiting[:many]
@@ -107,7 +106,14 @@ class HttpMetrics(Collector):
                 for method, statuses in methods.items()
                 for status in statuses
             }
-            self._seconds_waiting = {request: array("d") for request in self._requests}
+            self._seconds_waiting: dict[tuple[str, str, int], list[float]] = {
+                request: [] for request in self._requests
+            }
+            # The same lists again: three look-ups by one key take a third of one by all three.
+            self._waiting_at: dict[str, dict[str, dict[int, list[float]]]] = {}
+            for (method, endpoint, status), waiting in self._seconds_waiting.items():
+                by_method = self._waiting_at.setdefault(endpoint, {})
+                by_method.setdefault(method, {})[status] = waiting
 
     def observe_request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
         """Count one request to one of the known endpoints.
@@ -115,8 +121,9 @@ class HttpMetrics(Collector):
         Raises:
             KeyError: It is not known.
         """
-        waiting = self._seconds_waiting.get((method, endpoint, status))
-        if waiting is None:
+        try:
+            waiting = self._waiting_at[endpoint][method][status]
+        except KeyError:
             with self._lock:
                 self._latency[endpoint].add(seconds)
                 self._count_unforeseen(method, endpoint, status)
@@ -130,7 +137,7 @@ class HttpMetrics(Collector):
         """Count what waits, while other threads may add to it."""
         for request, waiting in self._seconds_waiting.items():
             if waiting:
-                seconds = np.frombuffer(taken(waiting))
+                seconds = np.array(taken(waiting))
                 self._requests[request] += len(seconds)
                 self._latency[request[1]].add_many(seconds)
 

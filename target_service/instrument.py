@@ -128,8 +128,9 @@ class HttpMiddleware:
         finally:
             seconds = perf_counter() - began
             # Starlette leaves there what it routed to: one look-up, and no path is matched again.
-            template = self._templates.get(id(scope.get("endpoint")))
-            if template is None:
+            try:
+                template = self._templates[id(scope["endpoint"])]
+            except KeyError:
                 root = scope.get("app_root_path", scope.get("root_path", ""))
                 template = self._matching(scope["path"].removeprefix(root))
             self._metrics.observe_request(scope["method"], template, status, seconds)

@@ -62,6 +62,7 @@ class ModelMetrics(HttpMetrics):
         self._scores = ScoreCounts(model)
         self._features = [_feature_counts(reference) for reference in model.features]
         self._width = len(model.features)
+        self._row_bytes = self._width * _FLOAT64.itemsize
         self._waiting: list[bytes] = []
         self._exemplars = Exemplars(model.scores.edges)
         self._labelled = [Counts(model.scores.edges) for _outcome in (0, 1)]
@@ -82,24 +83,26 @@ class ModelMetrics(HttpMetrics):
         Raises:
             ValueError: They do not have these shapes.
         """
-        many = len(scores)
-        if x.shape != (many, self._width) or scores.ndim != 1:
-            raise ValueError(f"{x.shape} rows and {scores.shape} scores do not fit each other")
         if self.seasonal:
             with self._lock:
                 self._reference.turn_at(at, self._histograms)
-        if not 0 < many < WAITING:
-            with self._lock:
-                self._count(x, scores)
-            return
         # As bytes, which are copied much faster than the elements of an array are assigned; and
         # with no lock, which costs as much as all of this.
-        if x.dtype is not _FLOAT64 or scores.dtype is not _FLOAT64:
-            x, scores = x.astype(_FLOAT64), scores.astype(_FLOAT64)
-        if many == 1:
+        if (
+            x.nbytes == self._row_bytes
+            and len(x) == 1
+            and scores.nbytes == _FLOAT64.itemsize
+            and x.dtype is scores.dtype is _FLOAT64
+        ):
             self._waiting.append(x.tobytes() + scores.tobytes())
+        elif x.shape != (len(scores), self._width) or scores.ndim != 1:
+            raise ValueError(f"{x.shape} rows and {scores.shape} scores do not fit each other")
+        elif len(x) < WAITING:
+            rows = np.column_stack((x, scores)).astype(_FLOAT64, copy=False)
+            self._waiting.extend(map(np.ndarray.tobytes, rows))
         else:
-            self._waiting.extend(map(np.ndarray.tobytes, np.column_stack((x, scores))))
+            with self._lock:
+                self._count(x, scores)
         if len(self._waiting) >= WAITING:
             with self._lock:
                 self._count_waiting()
