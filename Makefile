@@ -20,8 +20,7 @@ test: setup $(BIN)/.installed-dev $(MLSERVER)/.installed  ## Run every check and
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -m "not live and not long" --numprocesses auto --dist worksteal
-	$(BIN)/pytest -m "live and not alone" --numprocesses 2 --dist loadfile --no-loadscope-reorder
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m live --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 up: setup  ## Start everything and choose a drill in Locust's web page
 	$(BIN)/driftdrill up

@@ -135,9 +135,9 @@ def fly(
         PrometheusError: Prometheus did not answer.
     """
     _await_generator(generator, interruption)
-    rig.watch()
     prometheus = rig.prometheus()
     try:
+        rig.watch()
         ready(rig)
         watch.rules, watch.added_labels = prometheus.rules(), rig.added_labels
         if already := [n for n in prometheus.firing() if n not in watch.allowed_before]:

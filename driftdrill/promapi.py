@@ -199,7 +199,7 @@ class Prometheus:
         except httpx.HTTPError as error:
             raise PrometheusError(f"Prometheus did not answer: {error}") from error
         if not answer.is_success:
-            raise PrometheusError(f"{answer.url} answered {_refusal(answer)}")
+            raise _refused(answer, _status(answer))
         found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", answer.text, re.MULTILINE)
         return sum(map(float, found))
 
@@ -225,17 +225,28 @@ class Prometheus:
             content = msgspec.json.decode(answer.content, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Its errors are JSON; what is in front of it, or is none, answers otherwise.
-            why = f"not as Prometheus does: {error}" if answer.is_success else _refusal(answer)
-            raise PrometheusError(f"{answer.url.copy_with(query=None)} answered {why}") from error
+            why = f"not as Prometheus does: {error}" if answer.is_success else _status(answer)
+            raise _refused(answer, why) from error
         if content.status != "success":
             raise PrometheusError(f"Prometheus answered: {content.error}")
         return content
 
 
-def _refusal(answer: httpx.Response) -> str:
+_HINTS = {
+    401: "; look at its headers",
+    403: "; look at its headers",
+    503: ", as it does while it starts or stops",
+}
+
+
+def _status(answer: httpx.Response) -> str:
     """What an error's status says, and what helps."""
-    hint = "; look at its headers" if answer.status_code in {401, 403} else ""
+    hint = _HINTS.get(answer.status_code, "")
     return f"{answer.status_code} {answer.reason_phrase}{hint}"
+
+
+def _refused(answer: httpx.Response, why: str) -> PrometheusError:
+    return PrometheusError(f"Prometheus at {answer.url.copy_with(query=None)} answered {why}")
 
 
 def _range(expression: str, start: float, end: float, step: float) -> dict[str, str]:

@@ -116,13 +116,6 @@ def evaluates_rules(prometheus: str) -> Probe:
     return probe
 
 
-def slowest_interval(prometheus: str) -> float:
-    """Seconds between two evaluations of the rule group that is evaluated least often."""
-    with _client() as client:
-        groups = _data(client, f"{prometheus}/api/v1/rules")["groups"]
-        return max(float(group["interval"]) for group in groups)
-
-
 def _client() -> httpx.Client:
     # Proxies of the environment are for the outside world.
     return httpx.Client(trust_env=False, timeout=5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -140,6 +140,7 @@ class Rig:
 
         Raises:
             RigError: A server died or was not ready in time.
+            PrometheusError: Prometheus was ready and then did not answer.
             Interrupted: A signal arrived meanwhile.
         """
         flags = prometheus_flags(self._out, self._prometheus, self._speed)
@@ -149,8 +150,9 @@ class Rig:
         address = self.alertmanager_url.removeprefix("http://")
         self._wait(readiness.knows_alertmanager(self.prometheus_url, address))
         # Prometheus spreads first evaluations over one interval.
-        first_evaluation = 2 * readiness.slowest_interval(self.prometheus_url)
-        self._wait(readiness.evaluates_rules(self.prometheus_url), first_evaluation)
+        with closing(self.prometheus()) as prometheus:
+            slowest = max((rule.interval for rule in prometheus.rules()), default=0.0)
+        self._wait(readiness.evaluates_rules(self.prometheus_url), 2 * slowest)
 
     def prometheus(self) -> Prometheus:
         """A client of Prometheus, for whoever asks to close."""

@@ -81,12 +81,12 @@ def test_a_drill_whose_files_have_changed_is_not_repeated(first, tmp_path):
 
 
 @pytest.mark.parametrize("held", [None, "", "{}", "[1", '{"scenario": 3}'])
-def test_a_folder_that_does_not_say_what_it_was_told_is_refused(tmp_path, held):
+def test_a_folder_that_does_not_say_what_it_was_told_is_refused(drill, tmp_path, held):
     if held is not None:
         (tmp_path / "drill.json").write_text(held)
-    done = run(tmp_path, "--again", ".")
-    assert done.returncode == 2
-    assert "drill.json: expected what `run` wrote there" in done.stderr
+    code, _, said = drill("run", "--again", ".")
+    assert code == 2
+    assert "drill.json: expected what `run` wrote there" in said
 
 
 def test_other_options_would_make_it_another_drill(first):

@@ -1,7 +1,5 @@
 """The command line as a user meets it: exit codes, and messages that say what to do."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,25 +24,6 @@ groups:
       - alert: Mine
         expr: rate(http_request_count_total[5m]) > 100
 """
-
-
-@pytest.fixture
-def drill(tmp_path):
-    """Run the command in an empty folder; (exit code, standard output, standard error)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "driftdrill", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode, done.stdout, done.stderr
-
-    return run
 
 
 def write(folder: Path, name: str, text: str) -> str:

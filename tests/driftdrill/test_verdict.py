@@ -86,6 +86,14 @@ def test_the_right_alert_for_the_wrong_feature_fails_twice():
     assert "nothing expects it" in verdict.reasons[1]
 
 
+def test_an_alert_that_nothing_expects_fails_beside_the_right_one():
+    verdict = judge(SCENARIO, seen(alert(), alert("ScoreDrift")))
+    assert verdict.outcome == "fail"
+    (reason,) = verdict.reasons
+    assert reason.startswith("ScoreDrift{")
+    assert reason.endswith("but nothing expects it")
+
+
 def test_a_late_alert_fails():
     verdict = judge(SCENARIO, seen(alert(firing=2000.0)))
     assert verdict.outcome == "fail"

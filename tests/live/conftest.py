@@ -16,8 +16,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
+
+from scenarios.status import read_statuses
 
 LIMIT_S = 240.0
 
@@ -44,9 +47,31 @@ class Drill:
         """What it has printed so far."""
         return self.log.read_text()
 
+    def wait_for(self, condition: Callable[[], bool], what: str, must_run: bool = True) -> None:
+        """Return once something is so; it must run until then."""
+        deadline = time.monotonic() + LIMIT_S
+        while not condition():
+            if (code := self._popen.poll()) is None:
+                self._children.update(psutil.Process(self._popen.pid).children(recursive=True))
+            assert code is None or not must_run, f"ended before {what}: {self.said}"
+            assert time.monotonic() < deadline, f"no {what}: {self.said}"
+            time.sleep(0.05)
+
     def wait_until_running(self) -> None:
         """Return once traffic flows."""
-        self._wait_for(lambda: self._sent() > 100, "traffic")
+        self.wait_for(lambda: self._sent() > 100, "traffic")
+
+    def wait_until_scraped(self, job: str) -> None:
+        """Return once its Prometheus has scraped a job again."""
+        query = f'timestamp(up{{job="{job}"}}) > {time.time()}'
+        self.wait_for(lambda: bool(self.asked(query)), f"scrape of {job}")
+
+    def asked(self, query: str) -> list[dict[str, Any]]:
+        """What its Prometheus answers to a query now."""
+        url = f"{self.prometheus_url()}/api/v1/query"
+        answer = httpx.get(url, params={"query": query}, trust_env=False, timeout=30).json()
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
 
     def prometheus_url(self) -> str:
         """Where its Prometheus answers."""
@@ -60,7 +85,7 @@ class Drill:
 
     def process(self, word: str) -> int:
         """The id of the one process of this drill whose command line holds a word."""
-        (found,) = [c.pid for c in self.children() if word in " ".join(c.cmdline())]
+        (found,) = [c.pid for c in self.children() if word in _command(c)]
         return found
 
     def children(self) -> list[psutil.Process]:
@@ -69,7 +94,7 @@ class Drill:
 
     def ended(self) -> int:
         """Exit code, once it has ended; nothing of it may run any longer."""
-        self._wait_for(lambda: self._popen.poll() is not None, "end", must_run=False)
+        self.wait_for(lambda: self._popen.poll() is not None, "end", must_run=False)
         assert not self.children(), "processes were left behind"
         return self._popen.wait()
 
@@ -85,20 +110,8 @@ class Drill:
             self._popen.wait(60)
 
     def _sent(self) -> int:
-        try:
-            lines = (self.out / "traffic.jsonl").read_text().splitlines()
-        except FileNotFoundError:
-            return 0
-        return int(json.loads(lines[-1])["sent"]) if lines else 0
-
-    def _wait_for(self, condition: Callable[[], bool], what: str, must_run: bool = True) -> None:
-        deadline = time.monotonic() + LIMIT_S
-        while not condition():
-            if (code := self._popen.poll()) is None:
-                self._children.update(psutil.Process(self._popen.pid).children(recursive=True))
-            assert code is None or not must_run, f"ended before {what}: {self.said}"
-            assert time.monotonic() < deadline, f"no {what}: {self.said}"
-            time.sleep(0.05)
+        statuses = read_statuses(self.out / "traffic.jsonl")
+        return statuses[-1].sent if statuses else 0
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -107,6 +120,14 @@ def _runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _command(process: psutil.Process) -> str:
+    """Its command line; nothing of one that has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 Start = Callable[..., Drill]
@@ -164,7 +185,7 @@ CALM = """\
 name: calm
 summary: Nothing happens for a while.
 model: credit
-traffic: {rate: 3}
+traffic: {rate: 1}
 phases:
   - {name: calm, duration: 14m}
 """

@@ -16,7 +16,7 @@ from driftdrill.rig.debian import is_debian
 from driftdrill.rig.fetch import fetch_tools
 from scenarios.spec import CATALOGUE
 
-pytestmark = [pytest.mark.live, pytest.mark.alone]
+pytestmark = pytest.mark.live
 
 VERDICT_KEYS = [
     "scenario", "mode", "speed", "seed", "outcome", "reasons", "expectations", "alerts",
@@ -32,6 +32,9 @@ BRIEFLY = [
     },
 ]
 """What covariate-sudden does, for no longer than its deadlines last."""
+
+LIGHTLY = {"rate": 2}
+"""Traffic that leaves the machine to whoever drills at the same time, and alarms as surely."""
 
 
 def scenario(folder: Path, name: str, **changes: object) -> str:
@@ -59,21 +62,18 @@ def found(verdict: dict) -> set[tuple[str, str]]:
     }
 
 
-def test_the_first_drill_passes_beside_another_and_can_be_watched_meanwhile(run):
-    calm = run("steady", "--speed", "60")
+def test_the_first_drill_passes_beside_another_and_can_be_watched_meanwhile(run, tmp_path):
+    calm = run(scenario(tmp_path, "steady", traffic=LIGHTLY), "--speed", "60")
     drill = run("covariate-sudden", "--live", "--speed", "60")
     drill.wait_until_running()
-    asked = {"query": "rate(http_request_count_total[1m])"}
-    url, seen = drill.prometheus_url(), 0.0
-    while seen < 100:  # the window fills
-        answer = httpx.get(f"{url}/api/v1/query", params=asked, trust_env=False).json()
-        rates = {
-            series["metric"]["endpoint"]: float(series["value"][1])
-            for series in answer["data"]["result"]
-            if series["metric"]["http_status"] == "200"
-        }
-        seen = rates.get("/predict", 0.0)
-    assert seen < 330  # 5 a second in production, 60 times faster
+
+    def rate() -> float:
+        asked = 'sum(rate(http_request_count_total{endpoint="/predict",http_status="200"}[1m]))'
+        return sum(float(series["value"][1]) for series in drill.asked(asked))
+
+    drill.wait_for(lambda: rate() > 100, "traffic in the window")
+    assert rate() < 330  # 5 a second in production, 60 times faster
+    url = drill.prometheus_url()
     page = httpx.get(f"{url}/graph", trust_env=False, follow_redirects=True)
     assert page.status_code == 200
 
@@ -101,42 +101,59 @@ def test_the_first_drill_passes_beside_another_and_can_be_watched_meanwhile(run)
     assert {line["kind"] for line in verdict["expectations"]} == {"silent"}
 
 
-def test_an_alert_that_nothing_expects_fails_the_drill_and_is_named(run, tmp_path):
-    unexpected = scenario(tmp_path, "covariate-sudden", phases=BRIEFLY, expect=[])
-    code, verdict = run(unexpected, "--speed", "120").finish()
-    assert (code, verdict["outcome"]) == (1, "fail")
-    assert any(
-        "ScoreDrift" in reason and "nothing expects" in reason for reason in verdict["reasons"]
-    )
-
-
-def test_a_rule_that_was_removed_fails_the_drill(run, tmp_path):
+@pytest.fixture(scope="module")
+def deaf(run_shared, tmp_path_factory):
+    """The verdict of a drill that expects one alert, whose rule is gone, and gets another."""
+    folder = tmp_path_factory.mktemp("deaf")
     rules = []
     for path in RULES:
         document = yaml.safe_load(path.read_text())
         for group in document["groups"]:
             group["rules"] = [r for r in group["rules"] if r.get("alert") != "ScoreDrift"]
-        copy = tmp_path / path.name
+        copy = folder / path.name
         copy.write_text(yaml.safe_dump(document))
         rules += ["--rules", str(copy)]
-    drill = scenario(tmp_path, "covariate-sudden", phases=BRIEFLY)
-    code, verdict = run(drill, "--speed", "120", *rules).finish()
-    assert (code, verdict["outcome"]) == (1, "fail")
-    assert "ScoreDrift must fire, but no loaded rule has this name" in verdict["reasons"]
+    expected = [{"alert": "ScoreDrift", "within": "15m"}]
+    drill = scenario(folder, "covariate-sudden", traffic=LIGHTLY, phases=BRIEFLY, expect=expected)
+    code, verdict = run_shared(drill, "--speed", "120", *rules).finish()
+    assert (code, verdict["outcome"]) == (1, "fail"), verdict["reasons"]
+    return verdict
 
 
-@pytest.mark.parametrize(("series", "suite"), [("2.42", "bookworm"), ("3.5", "sid")])
-def test_the_outcome_is_the_same_on_old_and_new_prometheus(run, tmp_path, series, suite):
+def test_an_alert_that_nothing_expects_fails_the_drill_and_is_named(deaf):
+    assert any(
+        "FeatureDrift" in reason and "nothing expects" in reason for reason in deaf["reasons"]
+    )
+
+
+def test_a_rule_that_was_removed_fails_the_drill(deaf):
+    assert "ScoreDrift must fire, but no loaded rule has this name" in deaf["reasons"]
+
+
+VERSIONS = {"2.42": "bookworm", "3.5": "sid"}
+
+
+@pytest.fixture(scope="module")
+def versions(run_shared, at_once, tmp_path_factory):
+    """The same drill on an old and a new Prometheus, at the same time."""
     assert is_debian(), "these versions are fetched from Debian's archive"
-    folder = BUILD / "versions" / suite
-    fetch_tools(folder, suite)
-    binaries = folder / "debian" / "usr" / "bin"
-    env = {
-        "PROMETHEUS": str(binaries / "prometheus"),
-        "PROMTOOL": str(binaries / "promtool"),
-    }
-    drill = scenario(tmp_path, "covariate-sudden", phases=BRIEFLY)
-    code, verdict = run(drill, "--speed", "120", env=env).finish()
+    folder = tmp_path_factory.mktemp("versions")
+    file = scenario(folder, "covariate-sudden", traffic=LIGHTLY, phases=BRIEFLY)
+
+    def on(series):
+        tools = BUILD / "versions" / VERSIONS[series]
+        fetch_tools(tools, VERSIONS[series])
+        binaries = tools / "debian" / "usr" / "bin"
+        env = {name.upper(): str(binaries / name) for name in ("prometheus", "promtool")}
+        drill = run_shared(file, "--speed", "120", env=env)
+        return (drill, *drill.finish())
+
+    return at_once(on, VERSIONS)
+
+
+@pytest.mark.parametrize("series", VERSIONS)
+def test_the_outcome_is_the_same_on_old_and_new_prometheus(versions, series):
+    _, code, verdict = versions[series]
     assert verdict["versions"]["prometheus"].startswith(series)
     assert code == 0, verdict["reasons"]
     assert found(verdict) == {("FeatureDrift", "income"), ("ScoreDrift", "")}

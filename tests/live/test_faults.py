@@ -23,9 +23,9 @@ SIGNALS = ("SIGINT", "SIGTERM")
 
 
 @pytest.fixture(scope="module")
-def killed(run_shared, at_once):
+def killed(run_shared, at_once, calm):
     def kill(word):
-        drill = run_shared("steady", "--speed", "60")
+        drill = run_shared(calm, "--speed", "60")
         drill.wait_until_running()
         os.kill(drill.process(word), signal.SIGKILL)
         return (drill, *drill.finish())
@@ -43,9 +43,9 @@ def test_a_server_that_is_killed_makes_the_drill_inconclusive(killed, word):
 
 
 @pytest.fixture(scope="module")
-def interrupted(run_shared, at_once):
+def interrupted(run_shared, at_once, calm):
     def interrupt(name):
-        drill = run_shared("steady", "--speed", "60")
+        drill = run_shared(calm, "--speed", "60")
         drill.wait_until_running()
         drill.signal(signal.Signals[name])
         return (drill, *drill.finish())
@@ -60,8 +60,8 @@ def test_an_interrupted_drill_reports_what_it_saw_and_leaves_nothing_running(int
     assert verdict["reasons"][0] == f"interrupted by {name}"
 
 
-def test_a_harness_that_is_killed_takes_its_servers_with_it(run):
-    drill = run("steady", "--speed", "60")
+def test_a_harness_that_is_killed_takes_its_servers_with_it(run, calm):
+    drill = run(calm, "--speed", "60")
     drill.wait_until_running()
     pids = [drill.process(word) for word in ("--storage.tsdb.path", "locustfile.py")]
     drill.signal(signal.SIGKILL)

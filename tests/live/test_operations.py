@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.live, pytest.mark.alone]
+pytestmark = pytest.mark.live
 
 DAY_AT_WORK = """
 name: day-at-work
 summary: Everything that can be done to a service in a quarter of an hour.
 model: credit
 replicas: 2
-traffic: {rate: 4}
+traffic: {rate: 3}
 labels: {delay: 1m}
 phases:
   - {name: before, duration: 2m}
@@ -33,7 +33,7 @@ name: restarts
 summary: The service restarts, and whoever drills presses Ctrl-C.
 model: credit
 replicas: 3
-traffic: {rate: 4}
+traffic: {rate: 3}
 phases:
   - {name: before, duration: 1m}
   - {name: restart, duration: 1h, restart: rolling}

@@ -19,7 +19,7 @@ name: recorded
 summary: Incomes halve, to be recorded.
 model: credit
 traffic:
-  rate: 5
+  rate: 2
 phases:
   - name: baseline
     duration: 10m

@@ -10,21 +10,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from driftdrill.rig.process import Process
+from scenarios.status import read_statuses
 
-pytestmark = [pytest.mark.live, pytest.mark.alone]
+pytestmark = pytest.mark.live
 
 DRILL = """\
 name: shared
 summary: Nothing changes but who sends the traffic.
 model: credit
-traffic: {rate: 5}
+traffic: {rate: 3}
 phases:
   - {name: steady, duration: DURATION}
 """
@@ -38,38 +38,30 @@ def write_drill(folder: Path, duration: str) -> Path:
     return path
 
 
-def statuses(out: Path) -> list[dict[str, Any]]:
-    lines = (out / "traffic.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def wait_for_workers(out: Path, count: int) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while statuses(out)[-1]["workers"] != count:
-        assert time.monotonic() < deadline, statuses(out)[-1]
-        time.sleep(0.1)
-
-
 def test_workers_come_and_go_and_the_traffic_stays(run, tmp_path):
-    path = write_drill(tmp_path, "40m")
+    path = write_drill(tmp_path, "30m")
     drill = run(str(path), "--speed", "60", "--workers", "3")
     drill.wait_until_running()
     workers = [c for c in drill.children() if "--worker" in c.cmdline()]
     assert len(workers) == 3
+
+    def are_there(count: int) -> bool:
+        return read_statuses(drill.out / "traffic.jsonl")[-1].workers == count
+
     os.kill(workers[0].pid, signal.SIGKILL)
-    wait_for_workers(drill.out, 2)
+    drill.wait_for(lambda: are_there(2), "worker less")
     master = psutil.Process(drill.process("--master-bind-port")).cmdline()
     port = master[master.index("--master-bind-port") + 1]
     command = [sys.executable, "-m", "driftdrill", "worker", "--master", "127.0.0.1"]
     late = subprocess.Popen([*command, "--port", port])
     try:
-        wait_for_workers(drill.out, 3)
+        drill.wait_for(lambda: are_there(3), "worker more")
         code, verdict = drill.finish()
         assert (code, verdict["outcome"]) == (0, "pass"), verdict["reasons"]
         gone, joined = verdict["notes"]
         assert gone.startswith("1 of 3 workers went at")
         assert joined.startswith("1 worker joined at")
-        assert verdict["requests"]["rate_achieved"] == pytest.approx(5, rel=0.03)
+        assert verdict["requests"]["rate_achieved"] == pytest.approx(3, rel=0.03)
         assert verdict["requests"]["failed"] == 0
         assert late.wait(LIMIT_S) == 0
     finally:
@@ -101,7 +93,7 @@ def test_workers_of_the_web_page_send_drill_after_drill(tmp_path):
             (out,) = (tmp_path / "runs").glob(f"*-{number}")
             verdict = json.loads((out / "verdict.json").read_text())
             assert verdict["outcome"] == "pass", verdict["reasons"]
-            assert verdict["requests"]["rate_achieved"] == pytest.approx(5, rel=0.03)
+            assert verdict["requests"]["rate_achieved"] == pytest.approx(3, rel=0.03)
             assert httpx.get(f"{url}/stats/requests", trust_env=False).json()["workers"]
     finally:
         up.stop()

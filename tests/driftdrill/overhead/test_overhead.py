@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -14,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.live, pytest.mark.alone]
+from driftdrill.rig.ports import lease_port
+
+pytestmark = pytest.mark.live
 
 LEAKY = Path(__file__).with_name("leaky.py")
 
@@ -22,21 +23,19 @@ LEAKY = Path(__file__).with_name("leaky.py")
 @contextmanager
 def leaky() -> Iterator[str]:
     """The URL of a service with leaks."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, LEAKY, str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_answered(f"{url}/metrics")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with lease_port(8500) as lease:
+        process = subprocess.Popen(
+            [sys.executable, LEAKY, str(lease.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        url = f"http://{lease.address}"
+        try:
+            wait_until_answered(f"{url}/metrics")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def wait_until_answered(url: str) -> None:
@@ -59,7 +58,7 @@ def study(
         [*command, "--step-seconds", "8", "--json", str(folder / "f.json"), *arguments],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert (folder / "f.json").exists(), done.stdout + done.stderr
