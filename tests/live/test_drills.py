@@ -115,7 +115,7 @@ def deaf(run_shared, tmp_path_factory):
         rules += ["--rules", str(copy)]
     expected = [{"alert": "ScoreDrift", "within": "15m"}]
     drill = scenario(folder, "covariate-sudden", traffic=LIGHTLY, phases=BRIEFLY, expect=expected)
-    code, verdict = run_shared(drill, "--speed", "120", *rules).finish()
+    code, verdict = run_shared(drill, "--speed", "60", *rules).finish()
     assert (code, verdict["outcome"]) == (1, "fail"), verdict["reasons"]
     return verdict
 
@@ -145,7 +145,7 @@ def versions(run_shared, at_once, tmp_path_factory):
         fetch_tools(tools, VERSIONS[series])
         binaries = tools / "debian" / "usr" / "bin"
         env = {name.upper(): str(binaries / name) for name in ("prometheus", "promtool")}
-        drill = run_shared(file, "--speed", "120", env=env)
+        drill = run_shared(file, "--speed", "60", env=env)
         return (drill, *drill.finish())
 
     return at_once(on, VERSIONS)

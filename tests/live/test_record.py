@@ -61,7 +61,7 @@ def folder(tmp_path_factory) -> Path:
     """Where a drill was recorded, as `recording`; what it left is in `runs`."""
     folder = tmp_path_factory.mktemp("record")
     (folder / "drill.yaml").write_text(SCENARIO)
-    assert driftdrill(folder, "record", "drill.yaml", "recording", "--live", "--speed", "120") == 0
+    assert driftdrill(folder, "record", "drill.yaml", "recording", "--live", "--speed", "60") == 0
     return folder
 
 

@@ -31,7 +31,7 @@ DRILLS = {
 
 RATE = 2
 
-SPEED = 120
+SPEED = 60
 
 NOISE_S = 60 + 15 + 60
 """How far the delays of one alert may be apart: an evaluation comes up to a minute later after the
