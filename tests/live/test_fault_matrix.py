@@ -140,19 +140,27 @@ def test_slow_starts_and_taken_ports_change_nothing(run, calm, tmp_path):
     assert not drill.prometheus_url().endswith(":9090")
 
 
-@pytest.mark.parametrize(
-    ("tool", "named"),
-    [("prometheus", "Prometheus"), ("alertmanager", "Alertmanager was restarted")],
-)
-def test_a_server_that_a_supervisor_restarts_is_noticed(run, calm, tmp_path, tool, named):
-    env = wrapper(tmp_path, tool, 'while :; do "$TOOL" "$@"; done')
-    drill = run(calm, "--speed", SPEED, env=env)
-    drill.wait_until_running()
-    drill.wait_until_scraped(ALERTMANAGER_JOB)  # so that its second start is known from the first
-    kill_server(drill, tool)
-    code, verdict = drill.finish()
+RESTARTED = {"prometheus": "Prometheus", "alertmanager": "Alertmanager was restarted"}
+
+
+@pytest.fixture(scope="module")
+def restarted(run_shared, at_once, calm, tmp_path_factory):
+    def restart(tool):
+        env = wrapper(tmp_path_factory.mktemp(tool), tool, 'while :; do "$TOOL" "$@"; done')
+        drill = run_shared(calm, "--speed", SPEED, env=env)
+        drill.wait_until_running()
+        drill.wait_until_scraped(ALERTMANAGER_JOB)  # so that its second start is no first one
+        kill_server(drill, tool)
+        return (drill, *drill.finish())
+
+    return at_once(restart, RESTARTED)
+
+
+@pytest.mark.parametrize("tool", RESTARTED)
+def test_a_server_that_a_supervisor_restarts_is_noticed(restarted, tool):
+    drill, code, verdict = restarted[tool]
     assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
-    assert any(named in reason for reason in verdict["reasons"]), verdict["reasons"]
+    assert any(RESTARTED[tool] in reason for reason in verdict["reasons"]), verdict["reasons"]
 
 
 def test_a_prometheus_that_does_not_start_is_named(run, calm, tmp_path):
@@ -164,15 +172,44 @@ def test_a_prometheus_that_does_not_start_is_named(run, calm, tmp_path):
     assert "no, thanks" in verdict["reasons"][0]
 
 
-# --- Disks that are full --------------------------------------------------------------------------
+# --- Disks that are full, rules that fail ---------------------------------------------------------
+
+_FAILING = """\
+groups:
+  - name: failing
+    rules:
+      - alert: TwoOfAKind
+        expr: model_score_bucket * on (model) model_score_bucket > 0
+"""
 
 
-def test_a_full_disk_under_prometheus_is_noticed(run, calm, tmp_path):
-    env = wrapper(tmp_path, "prometheus", 'ulimit -f 256; exec "$TOOL" "$@"')
-    drill = run(calm, "--speed", SPEED, env=env)
-    code, verdict = drill.finish()
+@pytest.fixture(scope="module")
+def spoilt(run_shared, at_once, calm, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spoilt")
+    (folder / "failing.yml").write_text(_FAILING)
+    how = {
+        "full disk": ((), wrapper(folder, "prometheus", 'ulimit -f 256; exec "$TOOL" "$@"')),
+        "failing rule": (("--rules", str(folder / "failing.yml")), None),
+    }
+
+    def spoil(case):
+        more, env = how[case]
+        drill = run_shared(calm, "--speed", SPEED, *more, env=env)
+        return (drill, *drill.finish())
+
+    return at_once(spoil, how)
+
+
+def test_a_full_disk_under_prometheus_is_noticed(spoilt):
+    drill, code, verdict = spoilt["full disk"]
     assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
     assert verdict["reasons"]
+
+
+def test_a_rule_that_fails_at_evaluation_is_named(spoilt):
+    drill, code, verdict = spoilt["failing rule"]
+    assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
+    assert any("TwoOfAKind" in reason for reason in verdict["reasons"]), verdict["reasons"]
 
 
 def test_a_full_disk_under_the_results_never_passes(run, calm):
@@ -187,24 +224,7 @@ def test_a_full_disk_under_the_results_never_passes(run, calm):
     assert "File too large" in drill.said or "disk" in drill.said, drill.said
 
 
-# --- Rules and notifications ----------------------------------------------------------------------
-
-_FAILING = """\
-groups:
-  - name: failing
-    rules:
-      - alert: TwoOfAKind
-        expr: model_score_bucket * on (model) model_score_bucket > 0
-"""
-
-
-def test_a_rule_that_fails_at_evaluation_is_named(run, calm, tmp_path):
-    rules = tmp_path / "failing.yml"
-    rules.write_text(_FAILING)
-    drill = run(calm, "--speed", SPEED, "--rules", str(rules))
-    code, verdict = drill.finish()
-    assert (code, verdict["outcome"]) == (3, "inconclusive"), drill.said
-    assert any("TwoOfAKind" in reason for reason in verdict["reasons"]), verdict["reasons"]
+# --- Notifications --------------------------------------------------------------------------------
 
 
 class _Refusing(BaseHTTPRequestHandler):
