@@ -230,7 +230,14 @@ def test_files_of_every_kind_are_checked_as_what_they_are(drill, tmp_path):
     predict = "predict: {path: /score, score: risk}"
     write(tmp_path, "scorer.yaml", f"url: http://127.0.0.1:8\nmodel: loans.yaml\n{predict}\n")
     code, said, _ = drill("check", "loans.yaml", "scorer.yaml")
-    expected = "loans.yaml: a valid rows file\nscorer.yaml: a valid target file\n"
+    expected = """\
+loans.yaml: a valid rows file
+  1 row, resampled; outcomes not known
+  features:
+    age: numeric  # always 31
+    income: numeric  # always 52000
+scorer.yaml: a valid target file
+"""
     assert (code, said) == (PASS, expected)
     write(tmp_path, "loans.csv", "income\n52000\n")
     write(tmp_path, "loans.yaml", "rows: loans.csv\nfeatures: {age: numeric}\n")
