@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,10 @@ MAX_CATEGORIES = 100
 """More texts than these in a column are names or identifiers, which no model takes as they are."""
 
 NUMERIC = "numeric"
+INTEGER = "integer"
 
 Kind = str | tuple[str, ...]
-"""How a file declares a feature: `numeric`, or its categories."""
+"""How a file declares a feature: `numeric`, `integer`, or its categories."""
 
 _OUTCOMES = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 
@@ -108,7 +110,7 @@ def load_rows(path: Path) -> OwnRows:
 def infer(table: Table, name: str) -> Kind:
     """What a column seems to be; ValueError where it is neither numbers nor a few texts."""
     if table.is_numeric(name):
-        return NUMERIC
+        return INTEGER if all(map(_is_whole, table.texts[name])) else NUMERIC
     texts = sorted({text for text in table.texts[name] if text is not None})
     if not texts:
         raise ValueError(f"{table.path}: column {name!r} is empty; list the features without it")
@@ -127,6 +129,10 @@ def infer(table: Table, name: str) -> Kind:
     )
 
 
+def _is_whole(text: str | None) -> bool:
+    return text is None or re.fullmatch(r"[+-]?\d+", text) is not None
+
+
 def _feature(source: Located, table: Table, name: str, kind: Any) -> tuple[Feature, Floats]:
     with source.at(f"features.{name}"):
         absent = [value is None for value in table.column(name)]
@@ -135,6 +141,12 @@ def _feature(source: Located, table: Table, name: str, kind: Any) -> tuple[Featu
         missing = any(absent)
         if kind == NUMERIC:
             return Feature(name, nullable=missing), table.numbers(name)
+        if kind == INTEGER:
+            numbers = table.numbers(name)
+            if broken := np.flatnonzero(numbers % 1 > 0).tolist():
+                where, text = table.where(broken[0], name), table.texts[name][broken[0]]
+                raise ValueError(f"{where}: expected a whole number, got {text}")
+            return Feature(name, nullable=missing, integer=True), numbers
         feature = Feature(name, _categories(kind), nullable=missing)
         codes = Schema((feature,)).encode_values([text] for text in table.texts[name])
         return feature, codes[:, 0]
@@ -142,7 +154,7 @@ def _feature(source: Located, table: Table, name: str, kind: Any) -> tuple[Featu
 
 def _categories(kind: Any) -> tuple[str, ...]:
     if not isinstance(kind, list | tuple) or not kind:
-        raise ValueError(f"expected {NUMERIC} or a list of categories, got {kind!r}")
+        raise ValueError(f"expected {NUMERIC}, {INTEGER} or a list of categories, got {kind!r}")
     if odd := [category for category in kind if not isinstance(category, str)]:
         raise ValueError(f"expected categories as texts, got {odd[0]!r}: put it in quotes")
     if len(set(kind)) < len(kind):
@@ -182,7 +194,7 @@ def describe(rows: OwnRows) -> Iterator[str]:
                 list(feature.categories), default_flow_style=True, allow_unicode=True, width=10**6
             ).strip()
         else:
-            kind = NUMERIC
+            kind = INTEGER if feature.integer else NUMERIC
             low, high = present.min(), present.max()
             notes.insert(0, f"always {low:g}" if low == high else f"{low:g} to {high:g}")
         name = yaml.safe_dump(feature.name, allow_unicode=True, width=10**6).partition("\n")[0]

@@ -234,8 +234,8 @@ def test_files_of_every_kind_are_checked_as_what_they_are(drill, tmp_path):
 loans.yaml: a valid rows file
   1 row, resampled; outcomes not known
   features:
-    age: numeric  # always 31
-    income: numeric  # always 52000
+    age: integer  # always 31
+    income: integer  # always 52000
 scorer.yaml: a valid target file
 """
     assert (code, said) == (PASS, expected)

@@ -93,7 +93,7 @@ def test_a_file_as_spreadsheets_write_it_is_read(tmp_path):
     (tmp_path / "loans.csv").write_bytes(text.encode())
     rows = load_rows(path)
     assert rows.dataset.schema.features == (
-        Feature("age"),
+        Feature("age", integer=True),
         Feature("note", ('line\nbreak, "so"', "plain")),
     )
 
@@ -109,7 +109,19 @@ def test_what_was_understood_is_told_as_the_file_can_hold_it(tmp_path):
     written = DESCRIPTION + "\n".join(told[1:])
     assert load_rows(write(tmp_path, written)).dataset.schema.names == ("age", "home")
     odd = load_rows(write(tmp_path, "rows: loans.csv\n", '"a: b",k\nyes,5\nno,5\n'))
-    assert list(describe(odd))[2:] == ["  'a: b': ['no', 'yes']", "  k: numeric  # always 5"]
+    assert list(describe(odd))[2:] == ["  'a: b': ['no', 'yes']", "  k: integer  # always 5"]
+
+
+def test_whole_numbers_stay_whole_when_they_are_moved(tmp_path):
+    write(tmp_path, "rows: loans.csv\norder: file\n", "age,fee\n31,1.5\n,2\n48,3\n")
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    scenario = load(tmp_path / "mine.yaml")
+    x = scenario.stream(0).block(0).x[60:63]
+    assert x[0, 0] == 39.5
+    sent = load_rows(tmp_path / "loans.yaml").dataset.schema.decode(x)
+    assert [row["age"] for row in sent] == [40, None, 56]
+    assert [type(row["age"]) for row in sent] == [int, type(None), int]
+    assert [row["fee"] for row in sent] == [1.5, 2.0, 3.0]
 
 
 def test_what_never_changes_is_not_moved_by_standard_deviations(tmp_path):
@@ -181,8 +193,10 @@ BAD = {
     "no such delay": ("known", "later", "", "", 3, "delay", "no column 'later'"),
     "no such feature": ("delay: known", "features: {income: numeric}", "", "", 3,
                         "features.income", "no column 'income'"),
-    "unknown kind": ("delay: known", "features: {age: integer}", "", "", 3, "features.age",
-                     "expected numeric or a list"),
+    "unknown kind": ("delay: known", "features: {age: number}", "", "", 3, "features.age",
+                     "expected numeric, integer or a list"),
+    "a part of a number": ("delay: known", "features: {age: integer}", "", "", 3, "features.age",
+                           "loans.csv:4: age: expected a whole number, got 47.5"),
     "unknown key": ("delay:", "dealy:", "", "", 3, "dealy", "known: rows, outcome"),
     "unknown order": ("delay: known", "order: any", "", "", 3, "order", "resampled or file"),
     "text for a number": ("delay: known", "features: {age: numeric}", "47.5", "old", 3,
