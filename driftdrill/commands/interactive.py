@@ -63,6 +63,7 @@ def worker(
     """Send a share of a drill's traffic from this machine, until that drill ends."""
     with interruption() as interrupted:
         try:
+            console.print(f"Looking for the drill of {master}, port {port}", highlight=False)
             ended = crew.join(master, port, interrupted)
         except Interrupted:
             return PASS
