@@ -32,7 +32,7 @@ def check_file(path: Path, speed: float, console: Console) -> Iterator[str]:
     """Check one file of any kind; yields what is wrong, prints what is worth knowing."""
     document = _document(path)
     try:
-        if "groups" in document:
+        if "groups" in document or "apiVersion" in document:
             check_rules([path], speed)
             kind = "rules"
             for name, function in _bound_to_the_clock(document):
