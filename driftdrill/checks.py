@@ -20,7 +20,7 @@ from driftdrill.rig.rig import refuse_leftovers
 from driftdrill.rig.tools import find_tools
 from driftdrill.scaling import unscalable
 from driftdrill.text import printable_lines
-from scenarios.rowsfile import load_rows
+from scenarios.rowsfile import describe, load_rows
 from scenarios.spec import Scenario, load
 from scenarios.target import load_target
 from scenarios.worlds import MODELS
@@ -32,14 +32,14 @@ def check_file(path: Path, speed: float, console: Console) -> Iterator[str]:
     """Check one file of any kind; yields what is wrong, prints what is worth knowing."""
     document = _document(path)
     try:
-        if "groups" in document:
+        if "groups" in document or "apiVersion" in document:
             check_rules([path], speed)
             kind = "rules"
             for name, function in _bound_to_the_clock(document):
                 note = f"{path}: {name} depends on `{function}`, which a drill cannot speed up"
                 console.print(Text(note, style="yellow"), soft_wrap=True)
         elif "rows" in document:
-            load_rows(path)
+            rows = load_rows(path)
             kind = "rows"
         elif "url" in document:
             load_target(path)
@@ -51,6 +51,8 @@ def check_file(path: Path, speed: float, console: Console) -> Iterator[str]:
         yield str(error)
     else:
         console.print(Text(f"{path}: a valid {kind} file"), soft_wrap=True)
+        for line in describe(rows) if kind == "rows" else ():
+            console.print(Text(f"  {line}"), soft_wrap=True)
 
 
 def check_rules(rules: Sequence[Path], speed: float) -> None:

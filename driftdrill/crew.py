@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from itertools import pairwise
 from rich.console import Console
 
 from driftdrill.rig import PROJECT
+from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.rig import locust_command
@@ -74,10 +76,22 @@ def gathered(workers: int, listen: str | None, console: Console) -> Iterator[Cre
     if not workers and not listen:
         yield ALONE
         return
+    if listen:
+        _require_own(listen)
     with lease_port(PORT) as lease:
         if listen:
             console.print(f"Workers join at {listen}, port {lease.port}", highlight=False)
         yield Crew(workers, listen, lease.port)
+
+
+def _require_own(address: str) -> None:
+    """UsageError where this machine cannot listen there."""
+    require_host("--listen", address)
+    try:
+        with socket.create_server((address, 0)):
+            pass
+    except OSError as error:
+        raise UsageError(f"--listen: {address} is no address of this machine: {error}") from error
 
 
 def _worker(host: str, port: int) -> list[str]:
@@ -90,6 +104,16 @@ def _worker(host: str, port: int) -> list[str]:
     ]  # fmt: skip
 
 
+def require_host(option: str, host: str) -> None:
+    """UsageError where a name is that of no machine, now; it would be looked for for minutes."""
+    try:
+        socket.getaddrinfo(host or None, PORT)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"{option}: expected a host's name or address, such as 10.0.0.1, got {host!r}: {error}"
+        ) from error
+
+
 def join(host: str, port: int, interruption: Interruption) -> bool:
     """Send a share of the traffic of somebody's drill until it ends.
 
@@ -97,8 +121,10 @@ def join(host: str, port: int, interruption: Interruption) -> bool:
         Whether the master ended it; else this worker never found it, or failed.
 
     Raises:
+        UsageError: There is no such host.
         Interrupted: A signal arrived.
     """
+    require_host("--master", host)
     command = locust_command(_worker(host, port))
     worker = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)
     try:

@@ -5,7 +5,7 @@ Each finding is a sentence, and makes the drill inconclusive: silence during a g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -176,6 +176,15 @@ def requests(scenario: Scenario, status: Status | None, speed: float) -> Request
         rate_target=round(due / until, 6),
         rate_achieved=round(status.sent / until, 6),
     )
+
+
+def refusals(statuses: Sequence[Status]) -> Iterator[str]:
+    """How many requests somebody's service failed while the scenario differed, where it did."""
+    if statuses and (last := statuses[-1]).excused:
+        yield (
+            f"{last.excused} of {last.sent} requests failed while something in the scenario"
+            f" differed, at last with {last.excuse}: that is for the rules to judge"
+        )
 
 
 def traffic_faults(

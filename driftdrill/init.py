@@ -18,8 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from driftdrill.rig import PROJECT
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.rig import new_folder
-from scenarios.endpoint import read_url
-from scenarios.rowsfile import NUMERIC, Kind, infer, load_rows, read_outcomes
+from scenarios.endpoint import read_base_url
+from scenarios.rowsfile import Kind, infer, load_rows, read_outcomes
 from scenarios.table import Table, read_table
 from target_service.contract import Floats, Schema
 from target_service.dependence import for_dependent_rows
@@ -65,7 +65,7 @@ def init(folder: Path, own: Own) -> Iterator[str]:
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", own.name):
         raise UsageError(f"expected a name of words-joined-by-dashes, got {own.name!r}")
     try:
-        read_url(own.url)
+        read_base_url(own.url)
     except ValueError as error:
         raise UsageError(f"--url: {error}") from error
     if own.score == own.outcome:
@@ -85,7 +85,7 @@ def init(folder: Path, own: Own) -> Iterator[str]:
     rows = {
         "rows": os.path.relpath(own.rows.resolve(), folder.resolve()),
         "outcome": own.outcome,
-        "features": {name: k if k == NUMERIC else list(k) for name, k in features.items()},
+        "features": {name: k if isinstance(k, str) else list(k) for name, k in features.items()},
     }
     yield _write(folder / "rows.yaml", rows)
     dataset = load_rows(folder / "rows.yaml").dataset

@@ -193,8 +193,8 @@ def _start_locust(rig: Stage, watch: Watch) -> LoadGenerator:
         "--loglevel", "WARNING",
         "--only-summary",
     ]  # fmt: skip
-    if isinstance(settings.served, Target):
-        arguments += ["--target-file", str(settings.served.path)]
+    if isinstance(settings.served, Target) and settings.served.path:
+        arguments += ["--target-file", str(settings.served.path.resolve())]
     if scenario.parent == CATALOGUE:  # which another machine has elsewhere
         arguments += ["--scenario", scenario.stem]
     else:

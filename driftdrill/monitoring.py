@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from driftdrill.rig.errors import UsageError
-from scenarios.endpoint import Endpoint, Strict, TlsKeys, read_headers, read_tls, read_url
+from scenarios.endpoint import Endpoint, Strict, TlsKeys, read_base_url, read_headers, read_tls
 from scenarios.yamlfile import Located, read_yaml
 
 
@@ -46,7 +46,7 @@ def find_monitoring(given: str) -> Monitoring:
     """
     if "://" in given:
         try:
-            return Monitoring(Endpoint(read_url(given).rstrip("/")))
+            return Monitoring(Endpoint(read_base_url(given)))
         except ValueError as error:
             raise UsageError(f"--prometheus: {error}") from error
     path = Path(given)
@@ -67,7 +67,7 @@ def find_monitoring(given: str) -> Monitoring:
 
 def _endpoint(source: Located, prefix: str, raw: _Server) -> Endpoint:
     with source.at(f"{prefix}url"):
-        url = read_url(raw.url).rstrip("/")
+        url = read_base_url(raw.url)
     return Endpoint(
         url,
         read_headers(source, f"{prefix}headers", raw.headers),

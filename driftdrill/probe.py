@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterator, Sequence
 
 import httpx
 import numpy as np
@@ -17,12 +17,30 @@ from scenarios.target import Target
 from scenarios.worlds import population
 
 TIMEOUT_S = 10.0
+"""Until an answer has to be there, to its last byte."""
+
+LARGEST = 20_000_000
+"""Bytes of an answer that are read."""
+
 SHOWN = 300
 """Characters of a body that are worth showing."""
 
+_HINTS = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is refused, look at url and tls.ca",
+    "CERTIFICATE_REQUIRED": "it asks for a certificate of ours, tls.certificate",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS, look at the https of url",
+    "disconnected without": "it says nothing, look at the http of url",
+}
+"""What a failed connection says -> what may be done."""
 
-def refuse_misfits(target: Target, scenarios: Sequence[Scenario]) -> None:
+
+def refuse_misfits(target: Target, scenarios: Sequence[Scenario], *, scraped: bool = True) -> None:
     """Ask a target for one prediction before it is drilled.
+
+    Args:
+        target: The target.
+        scenarios: What it is to be drilled with.
+        scraped: Whether a Prometheus of the drill's own reads its metrics.
 
     Raises:
         UsageError: A scenario is about other rows, or the target answered not as its file says.
@@ -45,12 +63,21 @@ def refuse_misfits(target: Target, scenarios: Sequence[Scenario]) -> None:
                 f"{target.path}: predict.request takes one row, and {scenario.path} sends up to"
                 f" {most} in a request: use {{*rows}}, {{*matrix}} or {{*columns}}"
             )
-    for _ in probe(target):
+    if scraped and target.metrics is None:
+        raise UsageError(
+            f"{target.path}: metrics: a drill without metrics sees nothing: say where they are, or"
+            " name the --prometheus that knows"
+        )
+    for _ in probe(target, scraped=scraped):
         pass
 
 
-def probe(target: Target) -> Iterator[str]:
+def probe(target: Target, *, scraped: bool = True) -> Iterator[str]:
     """Ask for one prediction and for the metrics; says line by line what was sent and what came.
+
+    Args:
+        target: The target.
+        scraped: Whether its metrics, where it has any, matter.
 
     Raises:
         UsageError: The target answered, but not as its file says; the file is to be changed.
@@ -62,7 +89,7 @@ def probe(target: Target) -> Iterator[str]:
     url, body = target.url + target.predict.path, exchange.body(rows)
     with httpx.Client(
         verify=target.tls.context(),
-        headers={**target.headers, DRILL_HEADER: "probe"},
+        headers={"Content-Type": "application/json", **target.headers, DRILL_HEADER: "probe"},
         timeout=TIMEOUT_S,
         trust_env=False,
     ) as client:
@@ -73,15 +100,17 @@ def probe(target: Target) -> Iterator[str]:
         try:
             score, token = exchange.read(answer.status_code, answer.content)
         except ValueError as error:
+            keys = "predict.score" if target.predict.token is None else "predict.score or .token"
             raise UsageError(
-                f"{target.path}: predict.score or predict.token does not fit what {url} answers:"
-                f" {error}{_below(answer.content)}"
+                f"{target.path}: {keys} does not fit what {url} answers: {error}"
+                f"{_below(answer.content)}"
             ) from error
         yield f"score {score}" + ("" if token is None else f", token {_shown(str(token).encode())}")
-    yield _probe_metrics(target)
+    if scraped and target.metrics is not None:
+        yield _probe_metrics(target, target.metrics)
 
 
-def _probe_metrics(target: Target) -> str:
+def _probe_metrics(target: Target, url: str) -> str:
     proof = {"Authorization": target.authorization} if target.authorization else {}
     headers = {"Accept": ACCEPT, **proof}
     with httpx.Client(
@@ -91,28 +120,52 @@ def _probe_metrics(target: Target) -> str:
         trust_env=False,
         follow_redirects=True,  # as Prometheus does
     ) as client:
-        answer = _ask(client, target, "GET", target.metrics)
+        answer = _ask(client, target, "GET", url)
     _refuse_status(target, "metrics", answer)
     try:
-        found = parse(answer.text, answer.headers.get("content-type", ""), target.metrics)
+        found = parse(answer.text, answer.headers.get("content-type", ""), url)
     except RigError as error:
         raise UsageError(
             f"{target.path}: metrics: Prometheus cannot read it: {error}{_below(answer.content)}"
         ) from error
-    return f"GET {target.metrics}  {len(found.families)} metrics"
+    return f"GET {url}  {len(found.families)} metrics"
 
 
 def _ask(
     client: httpx.Client, target: Target, method: str, url: str, body: bytes | None = None
 ) -> httpx.Response:
-    headers: Mapping[str, Any] = {"Content-Type": "application/json"} if body else {}
+    until = time.monotonic() + TIMEOUT_S
     try:
-        return client.request(method, url, content=body, headers=headers)
+        with client.stream(method, url, content=body) as answer:
+            packed = _read(answer, until)
+        return httpx.Response(
+            answer.status_code, headers=answer.headers, content=packed, request=answer.request
+        )
     except httpx.ReadTimeout as error:
-        raise RigError(f"{target.path}: {url} does not answer within {TIMEOUT_S:g} s") from error
+        raise RigError(
+            f"{target.path}: {url} has not answered to the end within {TIMEOUT_S:g} s"
+        ) from error
+    except httpx.DecodingError as error:
+        raise UsageError(
+            f"{target.path}: {url} answers what its Content-Encoding is not: {error}"
+        ) from error
     except httpx.HTTPError as error:
-        why = str(error) or type(error).__name__
-        raise RigError(f"{target.path}: {url} cannot be reached: {why}") from error
+        raise RigError(f"{target.path}: {url} cannot be reached: {_why(error)}") from error
+
+
+def _read(answer: httpx.Response, until: float) -> bytes:
+    """An answer's body as it was sent; an endless one is given up."""
+    content = bytearray()
+    for chunk in answer.iter_raw():
+        content += chunk
+        if len(content) > LARGEST or time.monotonic() > until:
+            raise httpx.ReadTimeout("it goes on and on")
+    return bytes(content)
+
+
+def _why(error: httpx.HTTPError) -> str:
+    said = str(error) or type(error).__name__
+    return next((f"{hint}: {said}" for part, hint in _HINTS.items() if part in said), said)
 
 
 def _refuse_status(target: Target, key: str, answer: httpx.Response) -> None:

@@ -141,10 +141,10 @@ def _locust(
         *offer.crew.master(),
     ]  # fmt: skip
     env = {**os.environ, "DRIFTDRILL_SCENARIOS": name if own else ""}
-    if offer.stack:
-        target = offer.stack.target
-        arguments += ["--target-file", str(target.path), "--only-speed", repr(offer.speed)]
-        env["DRIFTDRILL_MODEL"] = target.model
+    if offer.stack and offer.stack.target.path:
+        file = str(offer.stack.target.path.resolve())
+        arguments += ["--target-file", file, "--only-speed", repr(offer.speed)]
+        env["DRIFTDRILL_MODEL"] = offer.stack.target.model
     folder = board.folder.parent
     locust = Process("locust", locust_command(arguments), env=env, log=folder / "locust.log")
     workers = [

@@ -120,6 +120,8 @@ class Watch:
         ]
         if self.clock:
             faults += health.traffic_faults(self.scenario, delivered, clock, self.statuses)
+        foreign = isinstance(self.settings.served, Target)
+        refused = health.refusals(self.statuses) if foreign else ()
         return Observation(
             mode="live",
             speed=self.settings.speed,
@@ -132,7 +134,7 @@ class Watch:
             statistics=self.statistics,
             traffic=achieved_rate(self.statuses, self.settings.speed),
             versions={**versions(self.settings.tools), **self.versions},
-            notes=tuple(notes(self.statuses, self.settings.speed)),
+            notes=(*notes(self.statuses, self.settings.speed), *refused),
         )
 
     def _ours(self, alerts: Sequence[Alert]) -> tuple[Alert, ...]:

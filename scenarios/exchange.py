@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -46,9 +47,17 @@ class Exchange:
         try:
             answer = _decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"the answer is not JSON: {error}") from error
+            raise ValueError(f"the answer is not JSON{_hint(content)}: {error}") from error
+        except RecursionError as error:
+            raise ValueError("the answer is JSON that is nested too deep") from error
         score = follow(answer, self._predict.score)
         if type(score) is not float and type(score) is not int:
             raise ValueError(f"the score is no number: {shortened(score)}")
         token = self._predict.token
         return score, None if token is None else follow(answer, token)
+
+
+def _hint(content: bytes) -> str:
+    if re.search(rb"[\s:,\[](NaN|-?Infinity)\b", content):
+        return ", which has no NaN and no Infinity"
+    return ", but a page" if content.lstrip()[:1] == b"<" else ""

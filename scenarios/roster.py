@@ -73,6 +73,7 @@ class Roster:
             failed=sum(report.failed for report in reports),
             late=max((report.late for report in reports), default=0.0),
             failure=next((report.failure for report in reports if report.failure), ""),
+            excuse=next((report.excuse for report in reports if report.excuse), ""),
             excused=sum(report.excused for report in reports),
             hostile=sum(report.hostile for report in reports),
             odd=sum(report.odd for report in reports),

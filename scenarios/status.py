@@ -17,6 +17,7 @@ class Status(msgspec.Struct, frozen=True):
         failed: Those of them that failed.
         late: The longest that any of them was sent after it was due, real seconds.
         failure: Why the last one failed that did and was not excused.
+        excuse: Why the last one failed that was.
         excused: Those of the failed ones that the scenario made fail.
         hostile: Hostile requests sent.
         odd: Those of them that were not answered as they should be.
@@ -40,6 +41,7 @@ class Status(msgspec.Struct, frozen=True):
     problem: str = ""
     told: int = 0
     untold: int = 0
+    excuse: str = ""
 
 
 def read_statuses(path: Path) -> list[Status]:

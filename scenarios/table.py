@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,18 @@ MISSING = {"", "na", "n/a", "nan", "null", "none"}
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length; values are numbers, texts, or None where they are missing."""
+    """Columns of equal length.
+
+    Attributes:
+        columns: Numbers, texts, or None where a value is missing.
+        texts: The same values as they are written in the file.
+        lines: The line of each row; of a file without lines, the row's number from 1.
+    """
 
     path: Path
     columns: Mapping[str, list[Any]]
+    texts: Mapping[str, list[str | None]]
     lines: Sequence[int]
-    """The line of each row; of a file without lines, the row's number from 1."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -73,13 +82,12 @@ def read_table(path: Path) -> Table:
 
 
 def _read_csv(path: Path) -> Table:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            names = next(reader, [])
-            if not all(names) or len(set(names)) < len(names) or not names:
-                raise ValueError(f"{path}:1: expected a line of column names, each its own")
-            columns: list[list[Any]] = [[] for _ in names]
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            names = [name.strip() for name in next(reader, [])]
+            _require_names(path, names)
+            columns: list[list[str]] = [[] for _ in names]
             lines = []
             for row in filter(None, reader):
                 if len(row) != len(names):
@@ -89,11 +97,30 @@ def _read_csv(path: Path) -> Table:
                 lines.append(reader.line_num)
                 for values, text in zip(columns, row, strict=True):
                     values.append(text)
-    except csv.Error as error:
-        raise ValueError(f"{path}: not a CSV file: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8, as a CSV file has to be: {error.reason}") from error
-    return _table(path, {n: _typed(v) for n, v in zip(names, columns, strict=True)}, lines)
+        except csv.Error as error:
+            raise ValueError(f"{path}:{reader.line_num}: not a CSV file: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}: not UTF-8, as a CSV file has to be: {error.reason}"
+            ) from error
+    texts = {name: list(map(_present, found)) for name, found in zip(names, columns, strict=True)}
+    return _table(path, {name: _typed(found) for name, found in texts.items()}, texts, lines)
+
+
+def _require_names(path: Path, names: Sequence[str]) -> None:
+    """ValueError where a first line gives no column a name of its own."""
+    if not any(names):
+        raise ValueError(f"{path}:1: expected a line of column names, and it is empty")
+    if len(names) == 1 and (found := re.search(r"[;\t|]", names[0])):
+        raise ValueError(
+            f"{path}:1: its columns are separated by {found[0]!r}: expected commas, as in CSV"
+        )
+    if "" in names:
+        raise ValueError(
+            f"{path}:1: column {names.index('') + 1} has no name; an index of row numbers is none"
+        )
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{path}:1: column {twice[0]!r} is there twice")
 
 
 def _read_parquet(path: Path) -> Table:
@@ -107,31 +134,51 @@ def _read_parquet(path: Path) -> Table:
     except pyarrow.ArrowInvalid as error:
         raise ValueError(f"{path}: not a Parquet file: {error}") from error
     columns = table.to_pydict()
+    _require_names(path, list(table.column_names))
     plain = {name: list(map(_plain, values)) for name, values in columns.items()}
-    return _table(path, plain, range(1, table.num_rows + 1))
+    texts = {
+        name: [
+            None if v is None else str(value) for v, value in zip(plain[name], values, strict=True)
+        ]
+        for name, values in columns.items()
+    }
+    return _table(path, plain, texts, range(1, table.num_rows + 1))
 
 
-def _table(path: Path, columns: dict[str, list[Any]], lines: Sequence[int]) -> Table:
-    table = Table(path, columns, lines)
+def _table(
+    path: Path,
+    columns: dict[str, list[Any]],
+    texts: dict[str, list[str | None]],
+    lines: Sequence[int],
+) -> Table:
+    table = Table(path, columns, texts, lines)
     if not len(table):
         raise ValueError(f"{path}: no rows in it")
     return table
 
 
-def _typed(texts: list[str]) -> list[Any]:
+def _present(text: str) -> str | None:
+    """A value of a CSV file; None where it stands for a missing one."""
+    return None if text.strip().lower() in MISSING else text.strip()
+
+
+def _typed(texts: list[str | None]) -> list[Any]:
     """A column of a CSV file: numbers where every value is one, or else the texts as they are."""
-    present = [None if text.strip().lower() in MISSING else text.strip() for text in texts]
+    if any(text is not None and not is_number(text) for text in texts):
+        return [*texts]
+    return [None if text is None else float(text) for text in texts]
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number that JSON can carry."""
     try:
-        numbers = [None if text is None else float(text) for text in present]
+        return math.isfinite(float(text))
     except ValueError:
-        return list(present)
-    if any(number is not None and math.isinf(number) for number in numbers):
-        return list(present)
-    return list(numbers)
+        return False
 
 
 def _plain(value: Any) -> Any:
     """A value of a Parquet file: numbers as floats, missing as None, all else as text."""
     if value is None or value != value:
         return None
-    return float(value) if isinstance(value, int | float) else str(value)
+    return float(value) if isinstance(value, int | float | Decimal) else str(value)

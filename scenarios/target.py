@@ -10,7 +10,15 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from scenarios.endpoint import Strict, Tls, TlsKeys, read_headers, read_tls, read_url
+from scenarios.endpoint import (
+    Strict,
+    Tls,
+    TlsKeys,
+    read_base_url,
+    read_headers,
+    read_tls,
+    read_url,
+)
 from scenarios.presets import FEEDBACK, NUMBERS_ONLY, PRESETS, SHIPPED
 from scenarios.template import (
     FOR_MANY,
@@ -86,7 +94,8 @@ class Target:
     Attributes:
         url: Where it is, without a slash at the end.
         model: Whose rows it takes: a shipped model, or a file that describes rows.
-        metrics: URL at which Prometheus scrapes it.
+        metrics: URL at which Prometheus scrapes it; None where it has none, and somebody's own
+            Prometheus knows of it otherwise.
         feedback: None where no outcome is told.
         headers: Sent with every request; secrets are in them.
         rules: Rule files for its metrics; none are the shipped ones.
@@ -96,7 +105,7 @@ class Target:
     url: str
     model: str
     predict: Predict
-    metrics: str
+    metrics: str | None
     feedback: Feedback | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: Tls = field(default_factory=Tls)
@@ -104,9 +113,16 @@ class Target:
     path: Path | None = None
 
     @property
+    def scraped(self) -> str:
+        """`metrics`, where something cannot do without; ValueError where there are none."""
+        if self.metrics is None:
+            raise ValueError(f"{self.path}: metrics: null leaves nothing to scrape")
+        return self.metrics
+
+    @property
     def authorization(self) -> str | None:
         """What `/metrics` is told as well: the header, where it lies on the service's own host."""
-        same = urlsplit(self.metrics)[:2] == urlsplit(self.url)[:2]
+        same = urlsplit(self.metrics or "")[:2] == urlsplit(self.url)[:2]
         found = {name.lower(): value for name, value in self.headers.items()}
         return found.get("authorization") if same else None
 
@@ -155,7 +171,7 @@ class TargetKeys(Strict, frozen=True):
     preset: str = "json"
     predict: PredictKeys = PredictKeys()
     feedback: FeedbackKeys | None = None
-    metrics: str = "/metrics"
+    metrics: str | None = "/metrics"
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     tls: TlsKeys = TlsKeys()
     rules: tuple[str, ...] = ()
@@ -169,14 +185,14 @@ def load_target(path: Path) -> Target:
     source = read_yaml(path)
     file = source.convert(TargetKeys)
     with source.at("url"):
-        url = read_url(file.url).rstrip("/")
+        url = read_base_url(file.url)
     with source.at("model"):
         model = named(file.model, path.parent)
         schema = population(model).schema
     feedback = _feedback(source, file)
     predict = _predict(source, file, schema, told=feedback is not None)
     with source.at("metrics"):
-        metrics = read_url(urljoin(f"{url}/", file.metrics))
+        metrics = None if file.metrics is None else _metrics(url, file.metrics)
     return Target(
         url=url,
         model=model,
@@ -221,6 +237,12 @@ def _predict(source: Located, file: TargetKeys, schema: Schema, told: bool) -> P
         if not set(placeholders(predict.request)) - {"*names", "*width", "*count"}:
             raise ValueError("no value of a row is in it; expected {*rows}, {*row} or {feature}")
     return predict
+
+
+def _metrics(url: str, text: str) -> str:
+    if not text.startswith("/") and "://" not in text:
+        raise ValueError(f"expected a URL, a path such as /metrics, or null for none, got {text!r}")
+    return read_url(urljoin(f"{url}/", text))
 
 
 def _feedback(source: Located, file: TargetKeys) -> Feedback | None:

@@ -101,7 +101,7 @@ class Traffic:
         self.sent = self.failed = self.excused = self.hostile = self.odd = 0
         self.told = self.untold = 0
         self.late = 0.0
-        self.failure = ""
+        self.failure = self.excuse = ""
 
     @property
     def elapsed(self) -> float:
@@ -186,6 +186,7 @@ class Traffic:
         self.failed += 1
         if self._excused(arrival.life, arrival.due if self.foreign else sent_at):
             self.excused += 1
+            self.excuse = why
         else:
             self.failure = why
 
@@ -290,6 +291,7 @@ class Traffic:
             self.odd,
             told=self.told,
             untold=self.untold,
+            excuse=self.excuse,
         )
 
 

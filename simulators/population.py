@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -263,8 +264,17 @@ class RecordedPopulation:
         return float(np.nanmean(self._column(feature)))
 
     def sd(self, feature: str) -> float:
-        """The standard deviation of a numeric feature over the data set."""
-        return float(np.nanstd(self._column(feature)))
+        """The standard deviation of a numeric feature over the data set; ValueError where none."""
+        with np.errstate(over="ignore"):
+            sd = float(np.nanstd(self._column(feature)))
+        if not 0 < sd < math.inf:
+            raise ValueError(
+                f"feature {feature!r} is always {self.mean(feature):g} in the data set, so it has"
+                " no standard deviation to be moved by"
+                if sd == 0
+                else f"feature {feature!r} is too large in the data set for a standard deviation"
+            )
+        return sd
 
     @property
     def prior(self) -> float:

@@ -152,11 +152,17 @@ and calibration is watched: few, as each has only a part of the traffic."""
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """One column of a model's input: numeric, or categorical when it lists categories."""
+    """One column of a model's input: numeric, or categorical when it lists categories.
+
+    Attributes:
+        nullable: Whether values may be missing.
+        integer: Whether numbers are sent as whole ones, rounded where a drift made fractions.
+    """
 
     name: str
     categories: tuple[str, ...] = ()
     nullable: bool = False
+    integer: bool = False
 
     @property
     def kind(self) -> Literal["numeric", "category"]:
@@ -258,12 +264,17 @@ class Schema(msgspec.Struct, frozen=True, dict=True):
                 names = np.array([*feature.categories, UNSEEN, None])
                 columns.append(names[np.where(missing, -1, column).astype(int)].tolist())
             else:
-                values: list[Any] = column.tolist()
+                values: list[Any] = (_whole(column) if feature.integer else column).tolist()
                 for row in np.flatnonzero(missing).tolist():
                     values[row] = None
                 columns.append(values)
         named = map(zip, repeat(self.names), zip(*columns, strict=True))
         return list(map(dict, named))
+
+
+def _whole(column: Floats) -> NDArray[np.int64]:
+    """Numbers rounded to whole ones, as far as floats tell these apart; 0 for nan."""
+    return np.rint(np.nan_to_num(np.clip(column, -(2.0**53), 2.0**53))).astype(np.int64)
 
 
 DATA = Path(__file__).parent / "data"

@@ -142,7 +142,7 @@ def run(
             outcomes.append(verdict.outcome)
         return exit_code(outcomes)
     if asked:
-        refuse_misfits(asked, scenarios)
+        refuse_misfits(asked, scenarios, scraped=monitoring is None)
     with interruption() as interrupted, gathered(workers, listen, console) as crew:
         for scenario, folder in places:
             verdict = drill(

@@ -49,7 +49,7 @@ def up(
         raise UsageError("--prometheus has rules of its own")
     else:
         files, stack = (), Stack(find_monitoring(prometheus), load_target(target))
-        refuse_misfits(stack.target, [scenario])
+        refuse_misfits(stack.target, [scenario], scraped=False)
     with interruption() as interrupted, crew.gathered(workers, listen, console) as senders:
         offer = Offer(scenario, speed, seed, out, files, senders, host, stack)
         stay_up(offer, interrupted, console)
@@ -63,6 +63,7 @@ def worker(
     """Send a share of a drill's traffic from this machine, until that drill ends."""
     with interruption() as interrupted:
         try:
+            console.print(f"Looking for the drill of {master}, port {port}", highlight=False)
             ended = crew.join(master, port, interrupted)
         except Interrupted:
             return PASS

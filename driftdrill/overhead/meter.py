@@ -100,7 +100,7 @@ class Meter:
         wal, chunks = bytes_per_sample(stored, head_series)
         # A scrape takes one sample of every series.
         per_hour = SCRAPES_PER_HOUR * head_series
-        exposition = scrape(self._client, self._subject.target.metrics)
+        exposition = scrape(self._client, self._subject.target.scraped)
         memory = exposition.total("process_resident_memory_bytes")
         scrape_cpu, calm_cpu = self._scrape_cpu()
         step = Step(
@@ -165,7 +165,7 @@ class Meter:
         subject, found, calm = self._subject, list[float](), list[float]()
         if subject.cpu is None:
             return (), ()
-        own, other = (subject.target.metrics, subject.cpu), subject.calm
+        own, other = (subject.target.scraped, subject.cpu), subject.calm
         with self._bench.paused():
             scrapes = self._scrapes_at_once(*own)
             for _ in range(_CPU_ROUNDS):

@@ -114,7 +114,7 @@ def own_subject(service: Running, plain: Running, calm: Running) -> Subject:
 def _twin(running: Running, found: Sequence[bytes]) -> Twin:
     target = shipped_target(running.url, MODEL)
     load = Load(target.url, request_maker(target, found))
-    return Twin(target.metrics, load, cpu_clock(running.process.pid))
+    return Twin(target.scraped, load, cpu_clock(running.process.pid))
 
 
 def foreign_subject(target: Target) -> Subject:
@@ -204,6 +204,6 @@ def _told_cpu(target: Target) -> CpuClock | None:
 
     def told() -> float | None:
         with scraper(target) as client:
-            return scrape(client, target.metrics).total("process_cpu_seconds_total")
+            return scrape(client, target.scraped).total("process_cpu_seconds_total")
 
     return None if told() is None else lambda: told() or 0.0

@@ -91,10 +91,15 @@ class Attached:
         try:
             broken = [rule for rule in self._prometheus.rules() if rule.error]
             known = self._prometheus.get("alertmanagers")["activeAlertmanagers"]
-            config = self._prometheus.get("status/config")["yaml"]
+            config = yaml.safe_load(self._prometheus.get("status/config")["yaml"]) or {}
             version = self._prometheus.get("status/buildinfo")["version"]
         except PrometheusError as error:
             raise RigError(f"{self.prometheus_url} is no Prometheus to drill: {error}") from error
+        except (LookupError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise RigError(
+                f"{self.prometheus_url} is no Prometheus to drill: what it says of its rules,"
+                f" Alertmanagers and configuration is not what Prometheus says: {error!r}"
+            ) from error
         if broken:
             raise RigError(f"rule {broken[0].name} cannot be evaluated: {broken[0].error}")
         if not known:
@@ -102,7 +107,7 @@ class Attached:
         given = self._monitoring.alertmanager
         urls = [given.url] if given else [each["url"].partition("/api/")[0] for each in known]
         self.alertmanager_url = ", ".join(urls)
-        external = (yaml.safe_load(config) or {}).get("global", {}).get("external_labels") or {}
+        external = config.get("global", {}).get("external_labels") or {}
         asked = [given] if given else [Endpoint(url) for url in urls]
         # Others, such as a replica's name, its Alertmanager need never see: they may be dropped.
         self.added_labels = dict(external.items() & DRILL_LABELS.items())
@@ -175,8 +180,11 @@ class AlertmanagerReader:
 
     def version(self) -> str:
         """Of the first that answers; RigError where none does."""
-        status: str = self._asked("status")[0]["versionInfo"]["version"]
-        return status
+        status = self._asked("status")[0]
+        try:
+            return str(status["versionInfo"]["version"])
+        except (LookupError, TypeError) as error:
+            raise RigError(f"what answers for Alertmanager is none: {error!r}") from error
 
     def notifications(self) -> list[Notification]:
         """Every alert that was seen so far, with the time at which it was seen first.

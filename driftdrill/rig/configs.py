@@ -6,6 +6,7 @@ The files under `prometheus/` and the user's rule files are read, never written.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
                 if path.is_dir()
                 else f"{path}: there is no such rule file"
             )
+        _refuse_resource(path)
         _check(promtool, path, path)
         copy = folder / f"{number}-{path.stem}.yml"
         _write(copy, _scaled(path, scale_rules, speed))
@@ -166,6 +168,15 @@ def _scaled(
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100))
+
+
+def _refuse_resource(path: Path) -> None:
+    """UsageError where a file is a Kubernetes resource, whose rules lie within."""
+    if re.search(r"^apiVersion:", path.read_text(errors="replace"), re.MULTILINE):
+        raise UsageError(
+            f"{path}: a resource of Kubernetes: give the rules in it as a file of Prometheus; of a"
+            f" PrometheusRule, `yq .spec {path}` prints it"
+        )
 
 
 def _check(promtool: Tool, path: Path, original: Path) -> None:

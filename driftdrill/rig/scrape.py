@@ -11,7 +11,7 @@ from scenarios.target import Target
 
 def scrape_address(target: Target) -> str:
     """`host:port` of a target's metrics."""
-    parts = urlsplit(target.metrics)
+    parts = urlsplit(target.scraped)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{host}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
 
@@ -23,7 +23,7 @@ def scrape_settings(target: Target, secrets: Path) -> dict[str, Any]:
         target: The target.
         secrets: Folder for what must not stand in a configuration that is kept.
     """
-    parts = urlsplit(target.metrics)
+    parts = urlsplit(target.scraped)
     settings: dict[str, Any] = {"scheme": parts.scheme, "metrics_path": parts.path or "/"}
     if parts.query:
         settings["params"] = parse_qs(parts.query, keep_blank_values=True)

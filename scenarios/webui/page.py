@@ -30,6 +30,10 @@ _HEAD = """\
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
+SEED_DIGITS = 18
+"""What fits into 64 bits."""
+
+
 def install(
     environment: Environment,
     board: Board,
@@ -153,8 +157,8 @@ def _start_problem(
             wanted = f"{slowest:g}, which Prometheus is configured for"
         return f"speed: expected {wanted}, got {given!r}"
     seed = form.get("seed", "")
-    if not (seed.isascii() and seed.isdecimal() and len(seed) < 19):
-        return f"seed: expected a whole number from 0 on, got {seed!r}"
+    if not (seed.isascii() and seed.isdecimal() and len(seed) <= SEED_DIGITS):
+        return f"seed: expected a whole number of up to {SEED_DIGITS} digits, got {seed[:40]!r}"
     if form.get("host", own_host) not in ("", environment.host, own_host):
         return "host: the drill's own service gets the traffic, no other"
     try:

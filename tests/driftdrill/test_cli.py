@@ -224,13 +224,33 @@ def test_rule_files_that_are_not_there_are_named(drill, tmp_path):
     assert said == "driftdrill: mine*.yml: there is no such rule file\n"
 
 
+def test_a_resource_of_kubernetes_is_told_from_the_rules_in_it(drill, tmp_path):
+    group = "{name: mine, rules: [{alert: Mine, expr: vector(1)}]}"
+    resource = (
+        f"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nspec: {{groups: [{group}]}}"
+    )
+    write(tmp_path, "mine.yml", resource)
+    expected = "driftdrill: mine.yml: a resource of Kubernetes: give the rules in it as a file of"
+    for command in (["check", "mine.yml"], ["run", "steady", "--virtual", "--rules", "mine.yml"]):
+        code, _, said = drill(*command)
+        assert (code, said.startswith(expected)) == (USAGE, True), said
+        assert "yq .spec mine.yml" in said
+
+
 def test_files_of_every_kind_are_checked_as_what_they_are(drill, tmp_path):
     write(tmp_path, "loans.csv", "age,income\n31,52000\n")
     write(tmp_path, "loans.yaml", "rows: loans.csv\n")
     predict = "predict: {path: /score, score: risk}"
     write(tmp_path, "scorer.yaml", f"url: http://127.0.0.1:8\nmodel: loans.yaml\n{predict}\n")
     code, said, _ = drill("check", "loans.yaml", "scorer.yaml")
-    expected = "loans.yaml: a valid rows file\nscorer.yaml: a valid target file\n"
+    expected = """\
+loans.yaml: a valid rows file
+  1 row, resampled; outcomes not known
+  features:
+    age: integer  # always 31
+    income: integer  # always 52000
+scorer.yaml: a valid target file
+"""
     assert (code, said) == (PASS, expected)
     write(tmp_path, "loans.csv", "income\n52000\n")
     write(tmp_path, "loans.yaml", "rows: loans.csv\nfeatures: {age: numeric}\n")

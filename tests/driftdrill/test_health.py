@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from driftdrill.health import requests, traffic_faults
+from driftdrill.health import refusals, requests, traffic_faults
 from driftdrill.promapi import Clock
 from scenarios.spec import find
 from scenarios.status import Status
@@ -40,3 +40,14 @@ def test_traffic_that_was_delivered_is_no_fault():
 )
 def test_what_was_not_delivered_is_named(reported, said):
     assert any(said in fault for fault in faults(**reported)), faults(**reported)
+
+
+def test_requests_that_a_service_refuses_in_a_drift_are_told():
+    refused = msgspec.structs.replace(SOUND, failed=600, excused=600, excuse="status 422")
+    assert traffic_faults(STEADY, requests(STEADY, refused, 1.0), Clock(0.0, 1.0), [refused]) == []
+    (told,) = refusals([refused])
+    assert told.startswith(
+        f"600 of {SENT} requests failed while something in the scenario differed"
+    )
+    assert "at last with status 422" in told
+    assert list(refusals([SOUND])) == []

@@ -49,6 +49,7 @@ def test_a_file_says_what_either_server_asks_for(tmp_path):
     [
         ("http://me:pw@prometheus.test", "no password in a URL"),
         ("ftp://prometheus.test", "expected a URL"),
+        ("http://prometheus.test/?team=ml", "expected a URL without a query"),
         ("prometheus.test:9090", "expected a URL such as http"),
         ("no-such.yaml", "there is no file 'no-such.yaml'"),
     ],
@@ -62,7 +63,7 @@ BAD = {
     "no url": ("url: https://prometheus.test/team/", "tls: {}", 1, "", "missing required field"),
     "no such variable": ("MONITORING_TOKEN", "NO_TOKEN", 2, "headers.Authorization", "NO_TOKEN"),
     "unknown key": ("  tls:", "  tsl:", 5, "alertmanager.tsl", "known: url, headers, tls"),
-    "no such authority": ("verify: false", "ca: no.pem", 5, "alertmanager.tls", "No such file"),
+    "no such authority": ("verify: false", "ca: no.pem", 5, "alertmanager.tls.ca", "No such file"),
 }
 
 

@@ -1,10 +1,11 @@
 """`driftdrill check --target FILE --probe` and what a drill refuses: one clear message each."""
 
+import gzip
 import json
 import ssl
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -47,6 +48,16 @@ class Scorer(BaseHTTPRequestHandler):
             self.answer(307, b"", Location="/v2/score")
         elif row["income"] == "nothing":
             self.answer(200, b"")
+        elif row["income"] == "packed":
+            self.answer(200, gzip.compress(b'{"risk": 0.25}'), **{"Content-Encoding": "gzip"})
+        elif row["income"] == "mispacked":
+            self.answer(200, b'{"risk": 0.25}', **{"Content-Encoding": "gzip"})
+        elif row["income"] == "endless":
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" " * 2**20)
         else:
             self.answer(200, b'{"risk": 0.25}')
 
@@ -216,6 +227,11 @@ WRONG = {
                  "no redirect is followed, and this one leads to /v2/score"),
     "empty": ("score: risk", 'score: risk, request: {"income": nothing, "i": "{age}"}', 2,
               "the answer is empty"),
+    "mispacked": ("score: risk", 'score: risk, request: {"income": mispacked, "i": "{age}"}', 2,
+                  "answers what its Content-Encoding is not"),
+    "endless": ("score: risk", 'score: risk, request: {"income": endless, "i": "{age}"}', 3,
+                "has not answered to the end within 10 s"),
+    "http for https": ("URL", "https:URL", 3, "look at the https of url"),
     "no metrics": ("model:", "metrics: /nowhere\nmodel:", 2, "metrics: Prometheus cannot read it"),
     "metrics gone": ("model:", "metrics: /gone\nmodel:", 2, "look at url and metrics"),
     "garbled": ("model:", "metrics: /garbled\nmodel:", 2, "could not convert string to float"),
@@ -227,12 +243,35 @@ def test_what_is_wrong_is_one_message_and_its_exit_code(
     driftdrill, tmp_path, url, old, new, code, said
 ):
     assert old in SCORER
-    text = SCORER.replace(old, new, 1).replace("URL", url)
-    done = driftdrill(text, "check", "--probe")
+    text = SCORER.replace(old, new, 1).replace("https:URL", url.replace("http", "https"))
+    done = driftdrill(text.replace("URL", url), "check", "--probe")
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stderr
     assert done.stderr.startswith(f"driftdrill: {tmp_path / 'scorer.yaml'}: ")
     assert "Traceback" not in done.stderr
+
+
+def test_an_answer_may_be_packed(driftdrill, url):
+    text = SCORER.replace("URL", url).replace(
+        "score: risk", 'score: risk, request: {"income": packed, "i": "{age}"}'
+    )
+    done = driftdrill(text, "check", "--probe")
+    assert done.returncode == 0, done.stderr
+    assert "score 0.25" in done.stdout
+
+
+def test_a_target_without_metrics_is_for_a_prometheus_that_knows_it(driftdrill, tmp_path, url):
+    text = SCORER.replace("URL", url) + "metrics: null\n"
+    asked = driftdrill(text, "check", "--probe")
+    assert asked.returncode == 0, asked.stderr
+    assert "GET" not in asked.stdout
+    drilled = driftdrill(text, "run", "steady")
+    assert drilled.returncode == 2
+    assert "name the --prometheus that knows" in drilled.stderr
+    theirs = ["--prometheus", "http://127.0.0.1:9", "--out", str(tmp_path / "out")]
+    begun = driftdrill(text, "run", "steady", *theirs)
+    assert begun.returncode == 3
+    assert "http://127.0.0.1:9 is no Prometheus to drill" in begun.stdout
 
 
 @pytest.mark.parametrize("path", ["/untyped", "/moved"])
@@ -255,7 +294,7 @@ def test_a_header_that_http_cannot_carry_is_named_by_file_line_and_key(driftdril
     text = SCORER.replace("URL", url).replace("Bearer", "Bäcker")
     done = driftdrill(text, "check", "--probe")
     assert done.returncode == 2
-    assert "scorer.yaml:4: headers.Authorization: expected a header's name" in done.stderr
+    assert "scorer.yaml:4: headers.Authorization: expected a value of ASCII" in done.stderr
 
 
 def test_rows_that_lack_a_column_are_named_by_file_line_and_column(driftdrill, tmp_path, url):

@@ -88,7 +88,7 @@ def test_a_folder_in_use_and_rows_that_do_not_fit_are_refused(folder, tmp_path):
 
 
 @pytest.mark.live
-def test_a_service_with_the_three_lines_is_drilled_for_drift(run, tmp_path):
+def test_a_service_with_the_three_lines_is_drilled_for_drift(run, tmp_path, monkeypatch):
     rows = write_rows(tmp_path / "holdout.csv")
     with lease_port(8400) as lease, (tmp_path / "scorer.log").open("wb") as log:
         folder, url = tmp_path / "drills", f"http://{lease.address}"
@@ -110,7 +110,8 @@ def test_a_service_with_the_three_lines_is_drilled_for_drift(run, tmp_path):
         )
         try:
             await_answer(f"{url}/metrics/")
-            drill = run(str(path), "--target", str(folder / "service.yaml"))
+            monkeypatch.chdir(folder)  # and says it as the page does
+            drill = run(str(path.relative_to(folder)), "--target", "service.yaml")
             code, verdict = drill.finish()
         finally:
             service.kill()

@@ -192,7 +192,8 @@ def start(up: Up, **changes: str) -> httpx.Response:
         ({"scenario": "../etc/passwd"}, "scenario: no '../etc/passwd'; known: "),
         ({"speed": "nan"}, "speed: expected a number from 0.1 to 1000, got 'nan'"),
         ({"speed": "1001"}, "speed: expected a number from 0.1 to 1000"),
-        ({"seed": "-1"}, "seed: expected a whole number from 0 on, got '-1'"),
+        ({"seed": "-1"}, "seed: expected a whole number of up to 18 digits, got '-1'"),
+        ({"seed": "1" * 19}, "seed: expected a whole number of up to 18 digits, got '1111"),
         ({"host": "http://example.org"}, "host: the drill's own service"),
     ],
 )

@@ -124,6 +124,7 @@ def test_failures_that_the_drill_makes_are_excused_and_no_others(tmp_path):
     assert arrivals[4000].life == NOBODY
     made.failed_on(arrivals[4000], arrivals[4000].due, "no answer")
     assert (made.failed, made.excused, made.failure) == (2, 1, "status 500")
+    assert made.status().excuse == "no answer"
 
 
 def test_outcomes_that_nobody_took_are_counted_but_for_those_that_the_drill_keeps_away(tmp_path):

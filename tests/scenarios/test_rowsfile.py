@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from scenarios.rowsfile import load_rows
+from scenarios.rowsfile import describe, load_rows
 from scenarios.spec import load
 from scenarios.traffic import Traffic
 from scenarios.yamlfile import BadFileError
@@ -75,6 +75,64 @@ def test_parquet_gives_what_csv_gives(tmp_path):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
 
 
+def test_categories_are_the_texts_of_the_file_numbers_or_not(tmp_path):
+    csv = "zip,grade,y\n01234,1,true\n99999,2,False\n"
+    features = "features: {zip: ['99999', '01234'], grade: ['2', '1']}\n"
+    rows = load_rows(write(tmp_path, "rows: loans.csv\noutcome: y\n" + features, csv))
+    assert rows.dataset.x.tolist() == [[1, 1], [0, 0]]
+    assert rows.dataset.outcome.tolist() == [1, 0]
+    parquet.write_table(pyarrow.table({"grade": [1, 2], "y": [1, 0]}), tmp_path / "own.parquet")
+    path = tmp_path / "own.yaml"
+    path.write_text("rows: own.parquet\nfeatures: {grade: ['2', '1']}\n")
+    assert load_rows(path).dataset.x.tolist() == [[1], [0]]
+
+
+def test_a_file_as_spreadsheets_write_it_is_read(tmp_path):
+    path = write(tmp_path, "rows: loans.csv\noutcome: paid\n")
+    text = '\ufeffage , note,paid\r\n 31,"line\nbreak, ""so""", 1\r\n40,plain,0\r\n'
+    (tmp_path / "loans.csv").write_bytes(text.encode())
+    rows = load_rows(path)
+    assert rows.dataset.schema.features == (
+        Feature("age", integer=True),
+        Feature("note", ('line\nbreak, "so"', "plain")),
+    )
+
+
+def test_what_was_understood_is_told_as_the_file_can_hold_it(tmp_path):
+    told = list(describe(load_rows(write(tmp_path))))
+    assert told == [
+        "3 rows, resampled; outcomes in paid, 66.7% 1",
+        "features:",
+        "  age: numeric  # 31 to 47.5, 1 missing",
+        "  home: [own, rent]",
+    ]
+    written = DESCRIPTION + "\n".join(told[1:])
+    assert load_rows(write(tmp_path, written)).dataset.schema.names == ("age", "home")
+    odd = load_rows(write(tmp_path, "rows: loans.csv\n", '"a: b",k\nyes,5\nno,5\n'))
+    assert list(describe(odd))[2:] == ["  'a: b': ['no', 'yes']", "  k: integer  # always 5"]
+
+
+def test_whole_numbers_stay_whole_when_they_are_moved(tmp_path):
+    write(tmp_path, "rows: loans.csv\norder: file\n", "age,fee\n31,1.5\n,2\n48,3\n")
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    scenario = load(tmp_path / "mine.yaml")
+    x = scenario.stream(0).block(0).x[60:63]
+    assert x[0, 0] == 39.5
+    sent = load_rows(tmp_path / "loans.yaml").dataset.schema.decode(x)
+    assert [row["age"] for row in sent] == [40, None, 56]
+    assert [type(row["age"]) for row in sent] == [int, type(None), int]
+    assert [row["fee"] for row in sent] == [1.5, 2.0, 3.0]
+
+
+def test_what_never_changes_is_not_moved_by_standard_deviations(tmp_path):
+    write(tmp_path, "rows: loans.csv\n", "age\n40\n40\n")
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    with pytest.raises(
+        BadFileError, match=r"drifts\[0\]\.feature: .* is always 40 in the data set"
+    ):
+        load(tmp_path / "mine.yaml")
+
+
 def drawn(folder: Path, seed: int):
     (folder / "mine.yaml").write_text(SCENARIO)
     return load(folder / "mine.yaml").stream(seed).block(0)
@@ -135,8 +193,10 @@ BAD = {
     "no such delay": ("known", "later", "", "", 3, "delay", "no column 'later'"),
     "no such feature": ("delay: known", "features: {income: numeric}", "", "", 3,
                         "features.income", "no column 'income'"),
-    "unknown kind": ("delay: known", "features: {age: integer}", "", "", 3, "features.age",
-                     "expected numeric or a list"),
+    "unknown kind": ("delay: known", "features: {age: number}", "", "", 3, "features.age",
+                     "expected numeric, integer or a list"),
+    "a part of a number": ("delay: known", "features: {age: integer}", "", "", 3, "features.age",
+                           "loans.csv:4: age: expected a whole number, got 47.5"),
     "unknown key": ("delay:", "dealy:", "", "", 3, "dealy", "known: rows, outcome"),
     "unknown order": ("delay: known", "order: any", "", "", 3, "order", "resampled or file"),
     "text for a number": ("delay: known", "features: {age: numeric}", "47.5", "old", 3,
@@ -149,7 +209,21 @@ BAD = {
     "outcome of two": ("x", "x", "31,own,1", "31,own,2", 2, "outcome", "loans.csv:2: paid: expec"),
     "no delay": ("x", "x", "90s", "soon", 3, "delay", "loans.csv:3: known: expected a duration"),
     "value too many": ("x", "x", "47.5", "47,5", 1, "rows", "loans.csv:4: 5 values for 4 columns"),
-    "names twice": ("x", "x", "home", "age", 1, "rows", "loans.csv:1: expected a line of column"),
+    "names twice": ("x", "x", "home", "age", 1, "rows", "loans.csv:1: column 'age' is there twice"),
+    "no name": ("x", "x", "age,home", ",home", 1, "rows", "loans.csv:1: column 1 has no name"),
+    "no line": ("x", "x", CSV, "", 1, "rows", "a line of column names, and it is empty"),
+    "semicolons": ("x", "x", CSV, "age;paid\n31;1\n", 1, "rows", "separated by ';': expected com"),
+    "open quote": ("x", "x", "own,1", '"own,1', 1, "rows", "loans.csv:4: not a CSV file"),
+    "nothing but outcomes": ("\ndelay: known", "", CSV, "paid\n1\n", 1, "features",
+                             "no column beside paid"),
+    "one that is no number": ("x", "x", CSV[20:], "".join(f"{n},own,1,1s\n" for n in range(200))
+                              + "36k,own,1,1s\n", 1, "features",
+                              "loans.csv:202: age: '36k' is no number, as most values"),
+    "yes of YAML": ("delay: known", "features: {home: [own, yes]}", "", "", 3, "features.home",
+                    "got True: put it in quotes"),
+    "category twice": ("delay: known", "features: {home: [own, own]}", "", "", 3, "features.home",
+                       "listed twice: own, own"),
+    "no outcome": ("x", "x", "31,own,1", "31,own,", 2, "outcome", "expected 0 or 1, got nothing"),
     "no rows": ("x", "x", CSV[20:], "", 1, "rows", "no rows in it"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Target files: what they mean, and what is said of those that mean nothing."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -105,20 +106,50 @@ BAD = {
     "outcome not told": ('"{outcome}"', "1", 8, "feedback", "no {outcome} in it"),
     "unknown variable": ("SCORER_TOKEN", "NO_SUCH_TOKEN", 13, "headers.Authorization", "NO_SUCH_T"),
     "two lines": ("Bearer ${SCORER_TOKEN}", '"a\\nb"', 13, "headers.Authorization", "one line"),
-    "no such authority": ("verify: false", "ca: no.pem", 14, "tls", "No such file"),
+    "empty variable": ("SCORER_TOKEN", "EMPTY", 13, "headers.Authorization", "EMPTY of the envir"),
+    "blank at the end": ("SCORER_TOKEN", "BLANK", 13, "headers.Authorization", "without blanks"),
+    "odd variable": ("SCORER_TOKEN}", "SCORER-TOKEN}", 13, "headers.Authorization", "as ${NAME}"),
+    "open variable": ("_TOKEN}", "_TOKEN", 13, "headers.Authorization", "as ${NAME}"),
+    "length": ("Authorization:", "Content-Length:", 13, "headers.Content-Length", "by the body"),
+    "query": ("8443/v1/", "8443/?v=1", 1, "url", "without a query"),
+    "metrics by a name": ("http://scorer.test:9100/metrics", "none", 11, "metrics", "or null for"),
+    "no such authority": ("verify: false", "ca: no.pem", 14, "tls.ca", "No such file"),
+    "no authority": ("verify: false", "ca: mine.yml", 14, "tls.ca", "no certificate of an auth"),
+    "no key": ("verify: false", "certificate: crt.pem", 14, "tls.certificate", "no key is named"),
+    "closed key": ("verify: false", "certificate: crt.pem, key: closed.pem", 14, "tls.certificate",
+                   "without a pass phrase"),
+    "key alone": ("verify: false", "key: key.pem", 14, "tls.key", "none is named"),
     "no such rules": ("mine.yml", "yours.yml", 15, "rules[0]", "no file"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("old", "new", "line", "key", "hint"), BAD.values(), ids=BAD)
-def test_what_does_not_fit_is_named_by_file_line_and_key(tmp_path, old, new, line, key, hint):
+def test_what_does_not_fit_is_named_by_file_line_and_key(
+    tmp_path, monkeypatch, certificate, old, new, line, key, hint
+):
     assert old in GOOD
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.setenv("BLANK", "s3cret\n")
+    (tmp_path / "crt.pem").write_bytes(certificate.file.read_bytes())
+    (tmp_path / "key.pem").write_bytes(certificate.key.read_bytes())
+    if "closed.pem" in new:
+        command = ["openssl", "pkcs8", "-topk8", "-passout", "pass:closed", "-in", "key.pem"]
+        subprocess.run([*command, "-out", "closed.pem"], cwd=tmp_path, check=True)
     path = write(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(BadFileError) as caught:
         load_target(path)
     message = str(caught.value)
     assert message.startswith(f"{path}:{line}: {key}"), message
     assert hint in message
+    assert "s3cret" not in message
+
+
+def test_a_service_may_have_nothing_to_scrape(tmp_path):
+    target = load_target(write(tmp_path, GOOD.replace("http://scorer.test:9100/metrics", "null")))
+    assert target.metrics is None
+    assert target.authorization is None
+    with pytest.raises(ValueError, match="nothing to scrape"):
+        _ = target.scraped
 
 
 @pytest.fixture
@@ -139,6 +170,8 @@ def test_an_answer_gives_score_and_token(exchange):
         (302, b"{}", "status 302"),
         (200, b"<html>", "not JSON"),
         (200, b"\xff", "not JSON"),
+        (200, b'{"score": NaN}', "not JSON, which has no NaN"),
+        (200, b"[" * 5000 + b"]" * 5000, "nested too deep"),
         (200, b'{"predictions": []}', r"nothing at predictions\[0\]: there is a list of 0"),
         (200, b'{"predictions": [{"score": "0.5"}]}', 'the score is no number: "0.5"'),
         (200, b'{"predictions": [{"score": null}]}', "the score is no number: null"),

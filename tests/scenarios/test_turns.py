@@ -135,11 +135,12 @@ def test_a_report_of_an_earlier_drill_says_nothing_about_this_one():
 def test_what_a_worker_has_sent_counts_after_it_has_gone():
     roster = Roster(["a", "b"], T0, SPEED)
     roster.hear("a", replace(STATUS, sent=30, failed=2, late=0.5, failure="status 500"), T0 + 1)
-    roster.hear("b", replace(STATUS, elapsed=9.0, sent=12, late=0.1), T0 + 9)
+    roster.hear("b", replace(STATUS, elapsed=9.0, sent=12, late=0.1, excuse="status 422"), T0 + 9)
     roster.review(T0 + 9)
     total = roster.total(replace(STATUS, due=45))
     assert (total.due, total.sent, total.failed, total.late) == (45, 42, 2, 0.5)
     assert (total.failure, total.workers, total.problem) == ("status 500", 1, "")
+    assert total.excuse == "status 422"
 
 
 def test_a_clock_that_is_off_is_a_problem_that_names_its_worker():
