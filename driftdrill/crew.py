@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,11 @@ from itertools import pairwise
 from rich.console import Console
 
 from driftdrill.rig import PROJECT
+from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.rig import locust_command
-from driftdrill.text import short_time
+from driftdrill.text import printable, short_time
 from scenarios.spec import FOLDER
 from scenarios.status import Status
 
@@ -88,6 +90,16 @@ def _worker(host: str, port: int) -> list[str]:
         "--master-port", str(port),
         "--loglevel", "WARNING",
     ]  # fmt: skip
+
+
+def require_address(host: str) -> None:
+    """UsageError where a host has no address, at which Locust would knock for minutes."""
+    try:
+        if not host:
+            raise UsageError("--master is empty; expected the host that the drill runs on")
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--master {printable(host)}: {error}") from None
 
 
 def join(host: str, port: int, interruption: Interruption) -> bool:

@@ -61,6 +61,7 @@ def worker(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = crew.PORT,
 ) -> int:
     """Send a share of a drill's traffic from this machine, until that drill ends."""
+    crew.require_address(master)
     with interruption() as interrupted:
         try:
             ended = crew.join(master, port, interrupted)
