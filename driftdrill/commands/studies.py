@@ -38,7 +38,7 @@ def mutate(
     rules: Rules = None,
     equivalent: Annotated[
         Path | None,
-        typer.Option(help="Arguments about mutants that change nothing. [default: the shipped]"),
+        typer.Option(help="Arguments about mutants that survive. [default: the shipped]"),
     ] = None,
     at_least: Annotated[
         float, typer.Option(min=0, max=1, help="Share of mutants that drills must notice.")

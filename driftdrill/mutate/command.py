@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from driftdrill.mutate.equivalents import idle, read_arguments
+from driftdrill.mutate.equivalents import Arguments, argued, idle, read_arguments
 from driftdrill.mutate.report import print_findings, summary
 from driftdrill.mutate.study import Plan, study
 from driftdrill.report.bar import counting_bar
@@ -30,7 +30,7 @@ def mutate(
 
     Args:
         plan: What to do.
-        equivalent: File of arguments about mutants that change nothing; None for none.
+        equivalent: File of arguments about mutants that survive; None for none.
         json: File to write the findings to; None for none.
         interruption: Ends the study; what was found until then is told.
         console: Where to print.
@@ -39,7 +39,7 @@ def mutate(
         The share of mutants that a drill noticed, of those that are not equivalent; 0 where there
         are none, None where the study was interrupted.
     """
-    arguments = read_arguments(equivalent) if equivalent else ()
+    arguments = read_arguments(equivalent) if equivalent else Arguments()
     with counting_bar(console) as progress:
         task = progress.add_task("mutants noticed", total=None)
 
@@ -51,7 +51,12 @@ def mutate(
 
         findings = study(plan, interruption, show)
     print_findings(findings, arguments, console)
-    for argument in () if findings.undecided else idle(findings.survivors, arguments):
+    wrong = [m for m in findings.survivors if argued(m, arguments.equivalent) is None]
+    needless = (
+        *idle(findings.survivors, arguments.equivalent),
+        *idle(wrong, arguments.accepted),
+    )
+    for argument in () if findings.undecided else needless:
         note = f"no mutant survives for which it would be argued: {argument.mutant}"
         console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
     found = summary(findings, arguments)
@@ -65,7 +70,8 @@ def mutate(
     score = found["score"] or 0.0
     console.print(
         f"\n{found['noticed']} of {found['mutants'] - found['equivalent']} mutants were noticed"
-        f" ({score:.1%}); {found['equivalent']} more are argued to be equivalent",
+        f" ({score:.1%}); {found['equivalent']} more are argued to be equivalent."
+        f" Of the {len(wrong)} that nobody noticed, {found['unargued']} have no reason yet",
         highlight=False,
     )
     return float(score)

@@ -130,6 +130,24 @@ def test_an_argument_takes_its_mutants_out_of_the_score_and_idle_ones_are_named(
     assert "Nobody: *" in done.stdout
 
 
+def test_a_survivor_that_is_accepted_is_told_with_its_reason_and_still_counts(files):
+    (files / "accepted.yml").write_text(
+        "accepted:\n"
+        '  - {mutant: "Busy: comparator: > -> >=", because: Nobody sends so even a traffic.}\n'
+        '  - {mutant: "Busy: comparator: > -> <", because: It is noticed.}\n'
+    )
+    done = mutate(
+        files, "--equivalent", str(files / "accepted.yml"), "--json", str(files / "three.json")
+    )
+    found = json.loads((files / "three.json").read_text())
+    assert found["score"] == pytest.approx(found["noticed"] / found["mutants"])
+    assert (found["equivalent"], found["unargued"]) == (0, 0)
+    assert [one["accepted"] for one in found["survivors"]] == ["Nobody sends so even a traffic."]
+    assert "Busy: comparator: > -> >=\n    Nobody sends so even a traffic." in done.stdout
+    assert "it would be argued: Busy: comparator: > -> <" in done.stdout
+    assert "Of the 1 that nobody noticed, 0 have no reason yet" in done.stdout
+
+
 def test_rules_that_fail_as_they_are_can_tell_nothing(files, tmp_path):
     sound = (files / "rules.yml").read_text()
     (tmp_path / "rules.yml").write_text(sound.replace("> 2", "> 200"))
