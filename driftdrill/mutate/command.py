@@ -73,5 +73,6 @@ def mutate(
         f" ({score:.1%}); {found['equivalent']} more are argued to be equivalent."
         f" Of the {len(wrong)} that nobody noticed, {found['unargued']} have no reason yet",
         highlight=False,
+        soft_wrap=True,
     )
     return float(score)
