@@ -228,7 +228,7 @@ def test_the_shipped_routes(sound: Mapping[str, Case], name: str) -> None:
     assert sound[name] == CASES[name]
 
 
-# Whoever is on call hears of a page within half an evaluation, of what joins it while he is looking,
+# Whoever is on call hears of a page within half an evaluation, of what joins it before long,
 # and again while his shift lasts. A drill judges when an alert fires, and waits for its delivery.
 LONGEST_S = {"group_wait": 30, "group_interval": 5 * 60, "repeat_interval": 4 * 3600}
 
