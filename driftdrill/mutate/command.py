@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
 from driftdrill.mutate.equivalents import Arguments, argued, idle, read_arguments
+from driftdrill.mutate.mutants import Mutant
 from driftdrill.mutate.report import print_findings, summary
+from driftdrill.mutate.rule_tests import notices
 from driftdrill.mutate.study import Plan, study
 from driftdrill.report.bar import counting_bar
 from driftdrill.rig import PROJECT
 from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.tools import find_tools
+from driftdrill.virtual.recording import EVALUATION_INTERVAL_S
+from driftdrill.virtual.rules import load_groups
 
 EQUIVALENT = PROJECT / "prometheus" / "equivalent_mutants.yml"
 """The arguments about the shipped rules."""
@@ -52,6 +58,9 @@ def mutate(
         findings = study(plan, interruption, show)
     print_findings(findings, arguments, console)
     wrong = [m for m in findings.survivors if argued(m, arguments.equivalent) is None]
+    if equivalent and not findings.undecided:
+        for name in _unfounded(wrong, arguments, equivalent.parent, plan.rules):
+            console.print(name, style="yellow", highlight=False, markup=False, soft_wrap=True)
     needless = (
         *idle(findings.survivors, arguments.equivalent),
         *idle(wrong, arguments.accepted),
@@ -76,3 +85,17 @@ def mutate(
         soft_wrap=True,
     )
     return float(score)
+
+
+def _unfounded(
+    survivors: Sequence[Mutant], arguments: Arguments, folder: Path, rules: tuple[Path, ...]
+) -> Iterator[str]:
+    """What is said to be noticed by rule tests and is not."""
+    promtool = find_tools().promtool
+    sound = load_groups(rules, EVALUATION_INTERVAL_S, promtool)
+    for mutant in survivors:
+        argument = argued(mutant, arguments.accepted)
+        if argument and argument.noticed_by:
+            test = folder / argument.noticed_by
+            if not notices(test, mutant, sound, promtool):
+                yield f"{test} does not notice, as it is said to: {mutant.name}"

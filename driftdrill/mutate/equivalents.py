@@ -23,10 +23,12 @@ class Argument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         mutant: Their names, `rule: operator: change`; `*` stands for anything.
         because: Why no drill could, or should, tell them from the sound rules.
+        noticed_by: A file of rule tests, beside the argument's, that does; mutate asks it.
     """
 
     mutant: str
     because: str
+    noticed_by: str | None = None
 
     def covers(self, mutant: Mutant) -> bool:
         """Whether it is about a mutant."""
@@ -55,6 +57,9 @@ def read_arguments(path: Path) -> Arguments:
             with source.at(f"{key}[{i}].because"):
                 if not argument.because.strip():
                     raise ValueError("expected the reason why nobody could notice")
+            with source.at(f"{key}[{i}].noticed_by"):
+                if argument.noticed_by and not (path.parent / argument.noticed_by).is_file():
+                    raise ValueError(f"no file {path.parent / argument.noticed_by}")
     return Arguments(file.equivalent, file.accepted)
 
 

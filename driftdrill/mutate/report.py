@@ -76,7 +76,8 @@ def print_findings(findings: Findings, arguments: Arguments, console: Console) -
     if accepted:
         console.print("\nNobody noticed these, for a reason:", style="bold")
     for mutant, argument in accepted:
-        _print_entry(mutant, argument.because, console)
+        told = f" {argument.noticed_by} does." if argument.noticed_by else ""
+        _print_entry(mutant, argument.because + told, console)
     if silent:
         console.print("\nNobody noticed these. Each asks for a scenario:", style="bold")
     for mutant in silent:
