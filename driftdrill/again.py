@@ -27,6 +27,7 @@ class Given(msgspec.Struct, frozen=True):
     """What a drill was told, beside its scenario.
 
     Attributes:
+        recording: What of a recording names its seed, and seals its series; None of no replay.
         speed: Production seconds per real second; says nothing of a virtual drill.
         days: As `--days`.
         replicas: As `--replicas`.
@@ -34,7 +35,7 @@ class Given(msgspec.Struct, frozen=True):
         workers: As `--workers`; those of other machines are not counted.
     """
 
-    mode: Literal["live", "virtual"]
+    mode: Literal["live", "virtual", "replay"]
     rules: tuple[Input, ...]
     seed: int
     speed: float
@@ -44,6 +45,7 @@ class Given(msgspec.Struct, frozen=True):
     target: Input | None = None
     prometheus: str | Input | None = None
     workers: int = 0
+    recording: Input | None = None
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -76,7 +78,8 @@ def kept(folder: Path) -> Kept:
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{folder / FILE}: expected what `run` wrote there; {error}") from None
     told = found.told
-    named = [file for file in (told.target, told.prometheus) if isinstance(file, Input)]
+    others = (told.target, told.prometheus, told.recording)
+    named = [file for file in others if isinstance(file, Input)]
     for file in (found.scenario, *told.rules, *named):
         try:
             same = read(Path(file.path)) == file
@@ -93,17 +96,35 @@ def differences(first: Path, second: Path) -> Sequence[str]:
     Versions, outcome and reasons are compared, and of virtual drills, which have no chance in them,
     every byte. UsageError where one cannot be read.
     """
-    before, after = (_verdict(folder) for folder in (first, second))
-    return tuple(_told(before, after))
+    return tuple(_told(verdict_of(first), verdict_of(second)))
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """What is compared of a verdict."""
+
+    mode: str
+    outcome: str
+    versions: Mapping[str, str]
+
+
+def verdict_of(folder: Path) -> bytes:
+    """The verdict of a drill as it was written; UsageError where there is none."""
+    try:
+        found = (folder / VERDICT).read_bytes()
+        msgspec.json.decode(found, type=_Said)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{folder} holds no verdict to compare with: {error}") from None
+    return found
 
 
 def _told(before: bytes, after: bytes) -> Iterator[str]:
-    old, new = msgspec.json.decode(before), msgspec.json.decode(after)
-    versions = list(_changed("version of ", old["versions"], new["versions"]))
+    old, new = (msgspec.json.decode(verdict, type=_Said) for verdict in (before, after))
+    versions = list(_changed("version of ", old.versions, new.versions))
     yield from versions
-    yield from _changed("", {"outcome": old["outcome"]}, {"outcome": new["outcome"]})
-    if new["mode"] == "virtual" and before != after and not versions:
-        keys = ", ".join(key for key in new if old.get(key) != new[key])
+    yield from _changed("", {"outcome": old.outcome}, {"outcome": new.outcome})
+    if new.mode == "virtual" and before != after and not versions:
+        then, now = msgspec.json.decode(before), msgspec.json.decode(after)
+        keys = ", ".join(key for key in now if then.get(key) != now[key])
         yield f"the verdicts of a virtual drill are not the same bytes: {keys}"
 
 
@@ -111,10 +132,3 @@ def _changed(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):
             yield f"{what}{key}: {old.get(key)} then, {new.get(key)} now"
-
-
-def _verdict(folder: Path) -> bytes:
-    try:
-        return (folder / VERDICT).read_bytes()
-    except OSError as error:
-        raise UsageError(f"{folder} holds no verdict to compare with: {error}") from None

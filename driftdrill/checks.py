@@ -24,6 +24,7 @@ from scenarios.rowsfile import describe, load_rows
 from scenarios.spec import Scenario, load
 from scenarios.target import load_target
 from scenarios.worlds import MODELS
+from scenarios.yamlfile import read_bounded
 
 PORTS = {"service": 8000, "Prometheus": 9090, "Alertmanager": 9093, "Locust's web page": 8089}
 
@@ -83,8 +84,8 @@ def result_folders(scenarios: Sequence[Scenario], out: Path | None) -> list[Path
 def _document(path: Path) -> Mapping[str, Any]:
     """The mapping in a file; empty where it is none, of which a scenario's reader says more."""
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        document = yaml.safe_load(read_bounded(path))
+    except (ValueError, yaml.YAMLError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -107,7 +107,7 @@ def _worker(host: str, port: int) -> list[str]:
 def require_host(option: str, host: str) -> None:
     """UsageError where a name is that of no machine, now; it would be looked for for minutes."""
     try:
-        socket.getaddrinfo(host or None, PORT)
+        socket.getaddrinfo(host, PORT)
     except (OSError, UnicodeError) as error:
         raise UsageError(
             f"{option}: expected a host's name or address, such as 10.0.0.1, got {host!r}: {error}"

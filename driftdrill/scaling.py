@@ -154,7 +154,7 @@ def unscalable(expr: str) -> list[str]:
 
 
 def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
-    """A rule file in drill time: group intervals and offsets, `for`, and every expression."""
+    """A rule file in drill time: group intervals, `for`, and every expression."""
     scaled = copy.deepcopy(dict(document))
     groups = scaled.get("groups") or []
     if fault := fault_in(groups):
@@ -162,7 +162,7 @@ def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
     if speed == 1:
         return scaled
     for group in groups:
-        _scale_keys(group, ("interval", "query_offset"), speed)
+        _scale_keys(group, ("interval",), speed)
         for rule in group.get("rules") or []:
             _scale_keys(rule, ("for", "keep_firing_for"), speed)
             rule["expr"] = scale_promql(str(rule["expr"]), speed)
@@ -172,7 +172,9 @@ def scale_rules(document: Mapping[str, Any], speed: float) -> Document:
 def fault_in(groups: Sequence[Mapping[str, Any] | None]) -> str | None:
     """Says which group, rule or expression cannot be used although promtool finds it valid.
 
-    One that is there but empty; and one that is so long or so deep that parsers end with it.
+    One that is there but empty; one that is so long or so deep that parsers end with it; and a
+    group that looks back: Prometheus dates its alerts back as well, so that they would seem to have
+    fired earlier than anybody was told, or before the drill.
 
     >>> fault_in([{"rules": [{"alert": "Busy", "expr": None}]}])
     'groups[0].rules[0].expr: expected an expression, got nothing'
@@ -180,6 +182,11 @@ def fault_in(groups: Sequence[Mapping[str, Any] | None]) -> str | None:
     for number, group in enumerate(groups):
         if group is None:
             return f"groups[{number}]: expected a name and rules, got nothing"
+        if group.get("query_offset"):
+            return (
+                f"groups[{number}].query_offset: Prometheus dates alerts back by it, so no drill"
+                " can tell when they fired; a drill's samples are in time, so drill without it"
+            )
         for place, rule in enumerate(group.get("rules") or []):
             if rule is None:
                 return f"groups[{number}].rules[{place}]: expected a rule, got nothing"

@@ -5,7 +5,7 @@ All times are seconds of production time since the scenario began; None is unkno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -15,6 +15,9 @@ from scenarios.expectations import Allow, Expect, Resolve
 from scenarios.spec import Scenario
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+
+_ROUNDING_S = 1.0
+"""The lengths of phases are sums and products of floats."""
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -127,7 +130,7 @@ def judge(scenario: Scenario, seen: Observation) -> Verdict:
     fired and is not allowed to is a failure. What the harness could not observe makes the whole
     drill inconclusive.
     """
-    faults = seen.faults if seen.rules or seen.faults else ("no alerting rule is loaded",)
+    faults = seen.faults or tuple(_unknown(scenario, seen))
     wanted = [line for expect in scenario.expects for line in _judge_expect(expect, scenario, seen)]
     allowed = [_judge_may(allow, seen) for allow in scenario.allows]
     silent = [line for name in seen.rules for line in _judge_silent(name, scenario, seen)]
@@ -152,6 +155,15 @@ def judge(scenario: Scenario, seen: Observation) -> Verdict:
         versions=seen.versions,
         notes=seen.notes,
     )
+
+
+def _unknown(scenario: Scenario, seen: Observation) -> Iterator[str]:
+    """What silence cannot be told from, although nothing went wrong."""
+    if not seen.rules:
+        yield "no alerting rule is loaded"
+    duration = scenario.schedule.duration
+    if seen.observed_s < duration - _ROUNDING_S:
+        yield f"only {short_time(seen.observed_s)} of {short_time(duration)} were watched"
 
 
 _Judged = tuple[Expectation, str | None]

@@ -73,6 +73,8 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """Read a file; ValueError where that cannot be done, saying what is wrong."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path}: cannot be read: a device or a pipe may have no end")
     try:
         if path.suffix in {".parquet", ".pq"}:
             return _read_parquet(path)

@@ -65,14 +65,22 @@ class Located(msgspec.Struct, frozen=True):
             raise self.error(key, problem) from None
 
 
-def read_yaml(path: Path) -> Located:
-    """Read one YAML document of mappings, sequences, strings, numbers and booleans."""
+def read_bounded(path: Path) -> bytes:
+    """What a file holds, which may be a device without an end; BadFileError past MAX_BYTES."""
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadFileError(path, None, "", f"cannot be read: {error.strerror}") from error
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFileError(path, None, "", f"cannot be read: {reason}") from error
     if len(raw) > MAX_BYTES:
         raise BadFileError(path, None, "", f"larger than {MAX_BYTES} bytes")
+    return raw
+
+
+def read_yaml(path: Path) -> Located:
+    """Read one YAML document of mappings, sequences, strings, numbers and booleans."""
+    raw = read_bounded(path)
     try:
         text = raw.decode()
         # An alias that is used again and again makes a small file enormous.

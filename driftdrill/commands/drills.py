@@ -30,6 +30,7 @@ from driftdrill.rig.errors import UsageError
 from driftdrill.rig.interrupts import interruption
 from driftdrill.suite import Way, chosen, recorded, run_suite
 from driftdrill.verdict import Outcome
+from driftdrill.virtual.recording import recorded_scenario, recording_file, scenario_file
 from scenarios.spec import CATALOGUE, find
 from scenarios.target import load_target
 from simulators.fleet import MAX_REPLICAS
@@ -105,16 +106,8 @@ def run(
         files = tuple(rules or (asked.rules if asked else ()) or RULES)
         checks.check_rules(files, speed)
     folders = checks.result_folders(scenarios, out)
-    if recording:
-        verdict = replay(recording, out=out, rules=files, engine=engine.value, console=console)
-        return exit_code([verdict.outcome])
-    places = [
-        (scenario, folder or default_out(scenario.name))
-        for scenario, folder in zip(scenarios, folders, strict=True)
-    ]
-    outcomes: list[Outcome] = []
     told = once_more.Given(
-        mode="virtual" if virtual else "live",
+        mode="replay" if recording else "virtual" if virtual else "live",
         rules=tuple(map(once_more.read, files)),
         seed=seed,
         speed=speed,
@@ -126,7 +119,18 @@ def run(
         if monitoring and monitoring.path
         else prometheus,
         workers=workers,
+        recording=once_more.read(recording_file(recording)) if recording else None,
     )
+    if recording:
+        folder = out or default_out(recorded_scenario(recording).name)
+        verdict = replay(recording, out=folder, rules=files, engine=engine.value, console=console)
+        once_more.keep(folder, scenario_file(recording), told)
+        return exit_code([verdict.outcome])
+    places = [
+        (scenario, folder or default_out(scenario.name))
+        for scenario, folder in zip(scenarios, folders, strict=True)
+    ]
+    outcomes: list[Outcome] = []
     if virtual:
         for scenario, folder in places:
             verdict = virtual_drill(
@@ -172,11 +176,13 @@ def _repeat(context: typer.Context, folder: Path, out: Path | None) -> int:
             raise UsageError("--again repeats a drill as it was: beside it there is only --out")
     kept = once_more.kept(folder)
     told, scenario = kept.told, Path(kept.scenario.path)
+    once_more.verdict_of(folder)
     fresh = out or default_out(scenario.stem)
     code = run(
         context,
-        names=[str(scenario)],
+        names=None if told.recording else [str(scenario)],
         virtual=told.mode == "virtual",
+        recording=Path(told.recording.path).parent if told.recording else None,
         days=told.days,
         engine=Engine(told.engine),
         speed=told.speed,

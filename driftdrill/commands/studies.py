@@ -28,6 +28,7 @@ Jobs = Annotated[int, typer.Option(help="Processes; -1 is one per processor, as 
 
 LIVE_FACTORS = "1,10,100"
 VIRTUAL_FACTORS = "1,100,10000,1000000"
+MAX_FACTOR = 1e9
 
 
 def mutate(
@@ -37,7 +38,7 @@ def mutate(
     rules: Rules = None,
     equivalent: Annotated[
         Path | None,
-        typer.Option(help="Arguments about mutants that change nothing. [default: the shipped]"),
+        typer.Option(help="Arguments about mutants that survive. [default: the shipped]"),
     ] = None,
     at_least: Annotated[
         float, typer.Option(min=0, max=1, help="Share of mutants that drills must notice.")
@@ -206,7 +207,7 @@ def overhead(
 
 
 def read_factors(text: str) -> tuple[float, ...]:
-    """At least two ascending positive numbers; UsageError where the text is something else.
+    """At least two ascending numbers above 0, up to MAX_FACTOR; UsageError for any other text.
 
     >>> read_factors("1,10,100")
     (1.0, 10.0, 100.0)
@@ -215,7 +216,9 @@ def read_factors(text: str) -> tuple[float, ...]:
         factors = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--factors {text}: expected numbers such as 1,10,100") from error
-    ascending = all(0 < low < high < float("inf") for low, high in pairwise(factors))
+    ascending = all(0 < low < high <= MAX_FACTOR for low, high in pairwise(factors))
     if len(factors) < 2 or not ascending:
-        raise UsageError(f"--factors {text}: expected at least two, ascending and above 0")
+        raise UsageError(
+            f"--factors {text}: expected at least two, ascending, above 0 and up to {MAX_FACTOR:g}"
+        )
     return factors

@@ -1,10 +1,15 @@
-"""Mutants that change nothing, each with the argument why: a file that people write and read."""
+"""Why mutants survive, in a file that people write and read: an argument for each.
+
+Some change nothing, or nothing that matters; they leave the score. Others are wrong, and why no
+drill tells is all that is said for them; they count against it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,10 +23,12 @@ class Argument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         mutant: Their names, `rule: operator: change`; `*` stands for anything.
         because: Why no drill could, or should, tell them from the sound rules.
+        noticed_by: A file of rule tests, beside the argument's, that does; mutate asks it.
     """
 
     mutant: str
     because: str
+    noticed_by: str | None = None
 
     def covers(self, mutant: Mutant) -> bool:
         """Whether it is about a mutant."""
@@ -29,19 +36,31 @@ class Argument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return re.fullmatch(pattern, mutant.name, re.DOTALL) is not None
 
 
+class Arguments(NamedTuple):
+    """What a file says: of mutants that are equivalent, and of others that are accepted."""
+
+    equivalent: tuple[Argument, ...] = ()
+    accepted: tuple[Argument, ...] = ()
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    equivalent: tuple[Argument, ...]
+    equivalent: tuple[Argument, ...] = ()
+    accepted: tuple[Argument, ...] = ()
 
 
-def read_arguments(path: Path) -> tuple[Argument, ...]:
+def read_arguments(path: Path) -> Arguments:
     """The arguments in a file; BadFileError, naming file, line and key, where it does not fit."""
     source = read_yaml(path)
-    found = source.convert(_File).equivalent
-    for i, argument in enumerate(found):
-        with source.at(f"equivalent[{i}].because"):
-            if not argument.because.strip():
-                raise ValueError("expected the reason why nobody could notice")
-    return found
+    file = source.convert(_File)
+    for key, told in (("equivalent", file.equivalent), ("accepted", file.accepted)):
+        for i, argument in enumerate(told):
+            with source.at(f"{key}[{i}].because"):
+                if not argument.because.strip():
+                    raise ValueError("expected the reason why nobody could notice")
+            with source.at(f"{key}[{i}].noticed_by"):
+                if argument.noticed_by and not (path.parent / argument.noticed_by).is_file():
+                    raise ValueError(f"no file {path.parent / argument.noticed_by}")
+    return Arguments(file.equivalent, file.accepted)
 
 
 def argued(mutant: Mutant, arguments: Sequence[Argument]) -> Argument | None:

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from driftdrill.mutate.equivalents import Argument, argued
+from driftdrill.mutate.equivalents import Arguments, argued
 from driftdrill.mutate.mutants import Mutant
 from driftdrill.mutate.study import Findings
 from driftdrill.text import printable_lines
 
 
-def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]:
+def summary(findings: Findings, arguments: Arguments) -> dict[str, Any]:
     """The study as a JSON object.
 
     `score` is the share of mutants that a drill noticed, of those that no argument holds to be
-    equivalent; null when there are none, and while some are undecided.
+    equivalent; null when there are none, and while some are undecided. `unargued` counts the
+    survivors for which no argument of either kind is given.
     """
     survivors = [
-        {**_told(mutant), "argument": argument.because if argument else None}
+        {
+            **_told(mutant),
+            "argument": argument.because if argument else None,
+            "accepted": reason.because if reason and not argument else None,
+        }
         for mutant in findings.survivors
-        for argument in [argued(mutant, arguments)]
+        for argument in [argued(mutant, arguments.equivalent)]
+        for reason in [argued(mutant, arguments.accepted)]
     ]
     equivalent = sum(survivor["argument"] is not None for survivor in survivors)
+    accepted = sum(survivor["accepted"] is not None for survivor in survivors)
     counted = len(findings.mutants) - equivalent
     decided = counted > 0 and not findings.undecided
     return {
@@ -35,6 +41,7 @@ def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]
         "mutants": len(findings.mutants),
         "noticed": len(findings.kills),
         "equivalent": equivalent,
+        "unargued": len(survivors) - equivalent - accepted,
         "undecided": len(findings.undecided),
         "survivors": survivors,
         "kills": [
@@ -44,13 +51,13 @@ def summary(findings: Findings, arguments: Sequence[Argument]) -> dict[str, Any]
     }
 
 
-def print_findings(findings: Findings, arguments: Sequence[Argument], console: Console) -> None:
-    """Print the score of each rule, and every mutant that nobody noticed or argued about."""
+def print_findings(findings: Findings, arguments: Arguments, console: Console) -> None:
+    """Print the score of each rule, and every mutant that nobody noticed, but the equivalent."""
     counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for number, mutant in enumerate(findings.mutants):
         killed = number in findings.kills
         open_ = number in findings.undecided
-        excused = not killed and not open_ and argued(mutant, arguments) is not None
+        excused = not killed and not open_ and argued(mutant, arguments.equivalent) is not None
         for column, counted in enumerate((True, killed, excused, open_)):
             counts[mutant.rule][column] += counted
     table = Table(box=None, header_style="bold")
@@ -63,13 +70,23 @@ def print_findings(findings: Findings, arguments: Sequence[Argument], console: C
         score = f"{noticed / left:.0%}" if left else "-"
         table.add_row(Text(rule), str(total), *map(str, parts), score)
     console.print(table)
-    silent = [m for m in findings.survivors if argued(m, arguments) is None]
+    wrong = [m for m in findings.survivors if argued(m, arguments.equivalent) is None]
+    accepted = [(m, argument) for m in wrong if (argument := argued(m, arguments.accepted))]
+    silent = [m for m in wrong if argued(m, arguments.accepted) is None]
+    if accepted:
+        console.print("\nNobody noticed these, for a reason:", style="bold")
+    for mutant, argument in accepted:
+        told = f" {argument.noticed_by} does." if argument.noticed_by else ""
+        _print_entry(mutant, argument.because + told, console)
     if silent:
         console.print("\nNobody noticed these. Each asks for a scenario:", style="bold")
     for mutant in silent:
         alerts = " or ".join(sorted(findings.readers[mutant.rule]))
-        hint = f"{mutant.name}\n    one whose outcome depends on it, by {alerts}"
-        console.print(Text(printable_lines(hint)), soft_wrap=True)
+        _print_entry(mutant, f"one whose outcome depends on it, by {alerts}", console)
+
+
+def _print_entry(mutant: Mutant, what: str, console: Console) -> None:
+    console.print(Text(printable_lines(f"{mutant.name}\n    {what}")), soft_wrap=True)
 
 
 def _told(mutant: Mutant) -> dict[str, str]:

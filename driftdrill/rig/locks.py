@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_HELD: dict[Path, int] = {}
+"""Descriptors of the folders that this process holds: as a lock, each lasts until it ends."""
+
+
+def hold(folder: Path) -> bool:
+    """Be the one process that writes into a folder, to the end; false where another one is."""
+    place = folder.resolve()
+    if place in _HELD:
+        return True
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        return error.errno not in {errno.EWOULDBLOCK, errno.EAGAIN}  # or a disk without locks
+    _HELD[place] = descriptor
+    return True
 
 
 @contextmanager

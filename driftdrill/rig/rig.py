@@ -24,6 +24,7 @@ from driftdrill.rig.configs import (
 from driftdrill.rig.errors import UsageError
 from driftdrill.rig.flags import alertmanager_flags, node_exporter_flags, prometheus_flags
 from driftdrill.rig.interrupts import Interruption
+from driftdrill.rig.locks import hold
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.readiness import Probe
@@ -271,9 +272,13 @@ def refuse_leftovers(out: Path) -> None:
 
 
 def new_folder(out: Path) -> None:
-    """Make a folder that is new or empty; UsageError where that cannot be."""
+    """Make a folder that is new or empty, for this process; UsageError where that cannot be."""
     refuse_leftovers(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        held = hold(out)
     except OSError as error:
         raise UsageError(f"{out} cannot be the folder of a drill: {error}") from error
+    if not held:
+        raise UsageError(f"{out} is the folder of another drill that runs; name a new one")
+    refuse_leftovers(out)  # of a drill that was faster, and over by now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Literal, Self
 import msgspec
 
 _MAX_BODY = 4 * 2**20
+_MAX_DIGITS = 10
 _READ_TIMEOUT_S = 10
 
 
@@ -50,12 +52,13 @@ class NotificationReceiver:
     """A webhook on a free loopback port, from `__enter__` to `__exit__`.
 
     Alertmanager repeats itself; only the first notification of each alert instance, start and
-    status is kept.
+    status is kept. Only Alertmanager is told its path, so that nobody else can claim a delivery.
     """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[frozenset[tuple[str, str]], float, str], Notification] = {}
         self._lock = threading.Lock()
+        self._path = f"/{secrets.token_urlsafe()}"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -63,7 +66,7 @@ class NotificationReceiver:
     @property
     def url(self) -> str:
         """Where Alertmanager is to post."""
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        return f"http://127.0.0.1:{self._server.server_port}{self._path}"
 
     def notifications(self) -> tuple[Notification, ...]:
         """What has arrived so far, in order of arrival."""
@@ -95,16 +98,18 @@ class NotificationReceiver:
                 self._seen.setdefault(key, Notification(name, labels, start, now, alert.status))
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        record = self._record
+        record, secret = self._record, self._path.encode()
 
         class Handler(BaseHTTPRequestHandler):
             timeout = _READ_TIMEOUT_S
 
             def do_POST(self) -> None:
                 length = self.headers.get("Content-Length", "")
-                if not length.isdecimal():
+                if not secrets.compare_digest(self.path.encode(errors="replace"), secret):
+                    self.send_error(404)
+                elif not length.isdecimal():
                     self.send_error(411)
-                elif int(length) > _MAX_BODY:
+                elif len(length) > _MAX_DIGITS or int(length) > _MAX_BODY:
                     self.send_error(413)
                 else:
                     self._take(self.rfile.read(int(length)))

@@ -18,7 +18,13 @@ from driftdrill.verdict import Observation, Requests
 from driftdrill.versions import versions
 from driftdrill.virtual.engine import EngineName, evaluate
 from driftdrill.virtual.exposed import families
-from driftdrill.virtual.recording import START, Recording, read_recording, write_recording
+from driftdrill.virtual.recording import (
+    START,
+    Recording,
+    read_recording,
+    refuse_damage,
+    write_recording,
+)
 from driftdrill.virtual.selectors import Wanted
 from driftdrill.virtual.service import VirtualService
 from driftdrill.virtual.statistics import CURVE_POINTS
@@ -113,9 +119,10 @@ def observe(
         points: At how many evaluations to tell what alerts compare.
 
     Raises:
-        UsageError: A rule file is not valid, or the folder holds no recording.
+        UsageError: A rule file is not valid, or the folder holds no recording, or a damaged one.
     """
     about = read_recording(recording)
+    refuse_damage(recording)
     try:
         found = evaluate(recording, rules, tools, work, engine, points=points)
     except (EngineError, PrometheusError, RigError) as error:

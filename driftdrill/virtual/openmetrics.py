@@ -21,9 +21,11 @@ def read_series(path: Path) -> Iterator[tuple[str, list[tuple[int, str]]]]:
     Its lines have to follow each other; one series at a time is held in memory.
 
     Raises:
-        ValueError: A line is no sample with a timestamp, or a series comes a second time.
+        ValueError: A line is no sample with a timestamp, a series comes a second time, or the
+            end is missing.
     """
     seen: set[str] = set()
+    _require_end(path)
     ended = _ended(stale_marks(path))
     with path.open() as lines:
         parts = (_split(path, line) for line in lines if not line.startswith("#"))
@@ -33,6 +35,13 @@ def read_series(path: Path) -> Iterator[tuple[str, list[tuple[int, str]]]]:
             seen.add(series)
             found = [(time, value) for _, time, value in samples]
             yield series, sorted([*found, *ended[series]]) if series in ended else found
+
+
+def _require_end(path: Path) -> None:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 10, 0))
+        if not file.read().rstrip().endswith(b"# EOF"):
+            raise ValueError(f"{path} is cut off: OpenMetrics ends with # EOF")
 
 
 def _ended(path: Path) -> Mapping[str, Sequence[_Sample]]:

@@ -2,14 +2,17 @@
 
 A folder of three files: the series; `recording.json`; and `scenario.yaml`, the drill as in its
 file. The series are `metrics.om`, OpenMetrics text that promtool reads, with `metrics.stale` where
-series ended before the drill did; or, while a drill runs, `samples.npz`.
+series ended before the drill did; or, while a drill runs, `samples.npz`. What is text is sealed:
+a digit that a disk lost would be other evidence.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import file_digest
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -25,9 +28,10 @@ from driftdrill.virtual.samples import (
     Series,
     load_families,
     save,
+    stale_marks,
     write_openmetrics,
 )
-from scenarios.spec import Scenario, load
+from scenarios.spec import MAX_DURATION_S, Scenario, load
 from scenarios.stretch import stretch
 
 METRICS = "metrics.om"
@@ -46,6 +50,9 @@ EVALUATION_INTERVAL_S = 60.0
 """As in `prometheus/prometheus.yml`."""
 
 
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=MAX_DURATION_S)]
+
+
 class Recording(msgspec.Struct, frozen=True):
     """What was recorded.
 
@@ -59,17 +66,19 @@ class Recording(msgspec.Struct, frozen=True):
         evaluation_interval: Seconds between two evaluations of groups that name no interval.
         requests: The traffic that was delivered.
         versions: Of everything that took part.
+        seals: SHA-256 of the files of the series, by name; none where nobody sealed them.
     """
 
     scenario: str
     seed: int
-    duration: float
-    scrape_interval: float
+    duration: _Seconds
+    scrape_interval: _Seconds
     days: float | None = None
     start: float = START
-    evaluation_interval: float = EVALUATION_INTERVAL_S
+    evaluation_interval: _Seconds = EVALUATION_INTERVAL_S
     requests: Requests = Requests()
     versions: Mapping[str, str] = {}
+    seals: Mapping[str, str] = {}
 
 
 def write_recording(
@@ -95,6 +104,7 @@ def write_recording(
     shutil.copyfile(scenario.path, folder / _SCENARIO)
     if portable:
         write_openmetrics(folder / METRICS, families)
+        recording = msgspec.structs.replace(recording, seals=_seals(folder))
     else:
         save(folder / _ARRAYS, families)
     (folder / _ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(recording)) + b"\n")
@@ -132,6 +142,34 @@ def read_recording(folder: Path) -> Recording:
         return msgspec.json.decode((folder / _ABOUT).read_bytes(), type=Recording)
     except (OSError, msgspec.DecodeError) as error:
         raise UsageError(f"{folder} is not a recording: {error}") from error
+
+
+def refuse_damage(folder: Path) -> None:
+    """UsageError where the series of a recording are not what was sealed."""
+    seals = read_recording(folder).seals
+    for name in (METRICS, stale_marks(folder / METRICS).name):
+        if seals and _seals(folder).get(name) != seals.get(name):
+            raise UsageError(f"{folder / name} is damaged: it is not what was recorded")
+
+
+def _seals(folder: Path) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for path in (folder / METRICS, stale_marks(folder / METRICS)):
+        if path.exists():
+            with path.open("rb") as file:
+                found[path.name] = file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def recording_file(folder: Path) -> Path:
+    """What says what a recording is of; UsageError where the folder holds none."""
+    read_recording(folder)
+    return folder / _ABOUT
+
+
+def scenario_file(folder: Path) -> Path:
+    """The drill of a recording, as a file."""
+    return folder / _SCENARIO
 
 
 def recorded_scenario(folder: Path) -> Scenario:

@@ -69,8 +69,7 @@ class Group:
 
     Attributes:
         interval: Milliseconds between two evaluations.
-        plain: Whether it has nothing but a name, an interval and rules; no `limit`, `query_offset`
-            or `labels`.
+        plain: Whether it has nothing but a name, an interval and rules; no `limit` or `labels`.
         document: As in the file, with each rule's `expr` as in `rules`.
     """
 

@@ -18,6 +18,7 @@ from locust.runners import STATE_CLEANUP, STATE_STOPPING
 from scenarios.board import Board
 from scenarios.spec import find
 from scenarios.webui.exposition import View, ground_truth, load
+from scenarios.webui.names import is_own_name
 
 STATIC = Path(__file__).parent / "static"
 SPEEDS = (0.1, 1000.0)
@@ -113,6 +114,15 @@ def _guard(
     speeds: tuple[float, float],
 ) -> None:
     own_host = environment.host or ""
+
+    @app.before_request
+    def refuse_names() -> Response | None:
+        """Any site can have its name mean this machine, and then counts as this page's origin."""
+        options = environment.parsed_options
+        if is_own_name(request.host, options.web_host if options else None):
+            return None
+        problem = "refused: this page is asked for under a name that is not its own"
+        return make_response(jsonify({"success": False, "message": problem}), 403)
 
     @app.before_request
     def check() -> Response | None:

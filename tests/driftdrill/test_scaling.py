@@ -169,7 +169,6 @@ RULES = {
         {
             "name": "g",
             "interval": "30s",
-            "query_offset": "1m",
             "limit": 5,
             "rules": [
                 {"record": "a:b:1h", "expr": "rate(x[1h])", "labels": {"window": "1h"}},
@@ -191,7 +190,7 @@ def test_a_rule_file_is_scaled_in_its_times_and_expressions_alone() -> None:
     group = scale_rules(RULES, 60)["groups"][0]
     record, alert = group["rules"]
     assert before == RULES
-    assert (group["interval"], group["query_offset"], group["limit"]) == ("500ms", "1000ms", 5)
+    assert (group["interval"], group["limit"]) == ("500ms", 5)
     assert record == {
         "record": "a:b:1h",
         "expr": "(rate(x[60000ms]) / 60)",
@@ -199,6 +198,13 @@ def test_a_rule_file_is_scaled_in_its_times_and_expressions_alone() -> None:
     }
     assert (alert["expr"], alert["for"], alert["keep_firing_for"]) == ("1", "5000ms", "0ms")
     assert alert["annotations"] == before["groups"][0]["rules"][1]["annotations"]  # type: ignore[index]
+
+
+def test_a_group_whose_alerts_are_dated_back_is_refused_at_every_speed() -> None:
+    backdated = {"groups": [{"name": "g", "query_offset": "1m", "rules": []}]}
+    for speed in (1, 60):
+        with pytest.raises(ValueError, match=r"groups\[0\].query_offset: Prometheus dates alerts"):
+            scale_rules(backdated, speed)
 
 
 def test_a_bad_time_in_a_rule_file_is_named() -> None:

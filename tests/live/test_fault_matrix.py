@@ -61,7 +61,7 @@ def wrapper(folder: Path, tool: str, script: str) -> dict[str, str]:
     tools = find_tools()
     real = getattr(tools, tool)
     path = folder / "bin" / tool
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     if real.cwd:
         (folder / "share").mkdir()
         (folder / "share" / "prometheus").symlink_to(real.cwd)
@@ -125,6 +125,7 @@ if {"locust", "target_service"} & set(sys.orig_argv):
 def test_slow_starts_and_taken_ports_change_nothing(run, calm, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(_SLOW)
     env = wrapper(tmp_path, "prometheus", 'sleep 3; exec "$TOOL" "$@"')
+    env |= wrapper(tmp_path / "slow", "alertmanager", 'sleep 3; exec "$TOOL" "$@"')
     with contextlib.ExitStack() as holders:
         for port in (8000, 9090, 9093):
             holder = holders.enter_context(socket.socket())
@@ -134,7 +135,8 @@ def test_slow_starts_and_taken_ports_change_nothing(run, calm, tmp_path):
                 holder.bind(("127.0.0.1", lease.port))
                 holder.listen()
         search = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-        drill = run(calm, "--speed", SPEED, env={**env, "PYTHONPATH": search})
+        env |= {"PYTHONPATH": search}
+        drill = run(calm, "--speed", SPEED, "--workers", "1", env=env)
         code, verdict = drill.finish()
     assert (code, verdict["reasons"]) == (0, []), drill.said
     assert not drill.prometheus_url().endswith(":9090")

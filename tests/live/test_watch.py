@@ -214,6 +214,15 @@ def test_another_page_in_the_same_browser_can_start_nothing(up):
     assert "example.org" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["", "drill/view", "stats/requests"])
+def test_a_site_whose_name_means_this_machine_reads_nothing(up, path):
+    answer = httpx.get(
+        f"{up.url('Locust')}/{path}", headers={"Host": "evil.example.org:8089"}, trust_env=False
+    )
+    assert answer.status_code == 403
+    assert "not its own" in answer.json()["message"]
+
+
 def test_nothing_listens_to_the_network(up):
     assert up.listening() == {"127.0.0.1"}
 

@@ -21,6 +21,7 @@ from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.ports import lease_port
 from driftdrill.rig.process import Process
 from driftdrill.rig.tools import find_tools
+from driftdrill.scaling import milliseconds
 
 CONFIG = Path(__file__).parents[2] / "prometheus" / "alertmanager.yml"
 ANSWER_LIMIT_S = 20.0
@@ -225,6 +226,34 @@ def sound(alertmanager: Running) -> Mapping[str, Case]:
 @pytest.mark.parametrize("name", CASES)
 def test_the_shipped_routes(sound: Mapping[str, Case], name: str) -> None:
     assert sound[name] == CASES[name]
+
+
+# Whoever is on call hears of a page within half an evaluation, of what joins it before long,
+# and again while his shift lasts. A drill judges when an alert fires, and waits for its delivery.
+LONGEST_S = {"group_wait": 30, "group_interval": 5 * 60, "repeat_interval": 4 * 3600}
+
+
+def too_long(route: Mapping[str, Any]) -> set[str]:
+    """The waits of a route, and of those below it, that keep somebody waiting too long."""
+    own = {name for name, most in LONGEST_S.items() if seconds(route.get(name, "0s")) > most}
+    return own.union(*map(too_long, route.get("routes", ())))
+
+
+def seconds(text: str) -> float:
+    return milliseconds(text) / 1000
+
+
+def test_nobody_waits_too_long_and_twenty_times_as_long_would_be_noticed() -> None:
+    route = SHIPPED["route"]
+    assert too_long(route) == set()
+    assert route.keys() >= LONGEST_S.keys()
+    for name in LONGEST_S:
+        longer = f"{seconds(route[name]) * 20:.0f}s"
+        assert too_long({**route, name: longer}) == {name}
+        for number in range(len(route["routes"])):
+            below = deepcopy(route["routes"])
+            below[number][name] = longer
+            assert too_long({**route, "routes": below}) == {name}
 
 
 def broken() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -65,3 +65,9 @@ def test_any_text_is_a_target_or_one_error(file, text):
 
 def test_what_is_damaged_was_right(file):
     assert isinstance(read(load_target, file, TARGET), Target)
+
+
+@pytest.mark.parametrize("reader", [load, load_target])
+def test_a_file_without_an_end_is_refused(reader):
+    with pytest.raises(BadFileError, match="larger than 1000000 bytes"):
+        reader(Path("/dev/zero"))

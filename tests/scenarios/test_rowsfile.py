@@ -253,6 +253,12 @@ def test_a_csv_of_another_encoding_is_said_to_be_one(tmp_path):
         load_rows(path)
 
 
+def test_rows_without_an_end_are_not_read_to_it(tmp_path):
+    path = write(tmp_path, "rows: /dev/zero\n")
+    with pytest.raises(BadFileError, match="/dev/zero: cannot be read: a device or a pipe"):
+        load_rows(path)
+
+
 def test_a_column_of_names_is_no_category(tmp_path):
     names = "\n".join(f"person-{i},1" for i in range(200))
     path = write(tmp_path, "rows: loans.csv\noutcome: y\n", f"name,y\n{names}\n")

@@ -130,6 +130,47 @@ def test_an_argument_takes_its_mutants_out_of_the_score_and_idle_ones_are_named(
     assert "Nobody: *" in done.stdout
 
 
+def test_a_survivor_that_is_accepted_is_told_with_its_reason_and_still_counts(files):
+    (files / "accepted.yml").write_text(
+        "accepted:\n"
+        '  - {mutant: "Busy: comparator: > -> >=", because: Nobody sends so even a traffic.}\n'
+        '  - {mutant: "Busy: comparator: > -> <", because: It is noticed.}\n'
+    )
+    done = mutate(
+        files, "--equivalent", str(files / "accepted.yml"), "--json", str(files / "three.json")
+    )
+    found = json.loads((files / "three.json").read_text())
+    assert found["score"] == pytest.approx(found["noticed"] / found["mutants"])
+    assert (found["equivalent"], found["unargued"]) == (0, 0)
+    assert [one["accepted"] for one in found["survivors"]] == ["Nobody sends so even a traffic."]
+    assert "Busy: comparator: > -> >=\n    Nobody sends so even a traffic." in done.stdout
+    assert "it would be argued: Busy: comparator: > -> <" in done.stdout
+    assert "Of the 1 that nobody noticed, 0 have no reason yet" in done.stdout
+
+
+RULE_TEST = """\
+rule_files: [../rules/rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series: [{series: 'http_request_count_total{endpoint="/predict"}', values: '0+120x9'}]
+    alert_rule_test: [{alertname: Busy, eval_time: 8m, exp_alerts: FOUND}]
+"""
+
+
+@pytest.mark.parametrize(("found", "said"), [("[]", False), ("[{}]", True)])
+def test_a_rule_test_that_is_said_to_notice_a_survivor_is_asked(files, found, said):
+    """At exactly 2 requests/s the alert is silent, and with >= it is not."""
+    (files / "busy.yml").write_text(RULE_TEST.replace("FOUND", found))
+    (files / "tested.yml").write_text(
+        "accepted:\n"
+        '  - {mutant: "Busy: comparator: > -> >=", because: Too even., noticed_by: busy.yml}\n'
+    )
+    done = mutate(files, "--equivalent", str(files / "tested.yml"))
+    assert "Too even. busy.yml does." in done.stdout
+    assert ("busy.yml does not notice, as it is said to: Busy: comparator" in done.stdout) is said
+
+
 def test_rules_that_fail_as_they_are_can_tell_nothing(files, tmp_path):
     sound = (files / "rules.yml").read_text()
     (tmp_path / "rules.yml").write_text(sound.replace("> 2", "> 200"))

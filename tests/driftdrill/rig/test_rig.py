@@ -18,7 +18,7 @@ from driftdrill.rig.configs import HEARTBEAT
 from driftdrill.rig.errors import RigError, UsageError
 from driftdrill.rig.interrupts import Interrupted, Interruption
 from driftdrill.rig.replicas import Service
-from driftdrill.rig.rig import Rig
+from driftdrill.rig.rig import Rig, new_folder
 from driftdrill.rig.tools import Tools
 from simulators.fleet import Fleet, Life
 from simulators.schedule import Phase, Ramp, Schedule
@@ -271,3 +271,19 @@ def test_a_folder_with_leftovers_is_refused(tmp_path: Path, tools: Tools) -> Non
     (tmp_path / "verdict.json").write_text("{}")
     with pytest.raises(UsageError, match="leftovers"):
         Rig(tmp_path, SPEED, tools, SHIPPED, Interruption())
+
+
+def test_a_folder_belongs_to_one_process_until_that_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    holds = "import sys; from pathlib import Path; from driftdrill.rig.rig import new_folder;"
+    holds += f" new_folder(Path({str(folder)!r})); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(UsageError, match="is the folder of another drill that runs"):
+            new_folder(folder)
+        other.communicate()
+    new_folder(folder)
+    new_folder(folder)

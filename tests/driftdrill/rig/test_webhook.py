@@ -99,6 +99,7 @@ def test_garbage_is_refused_and_the_receiver_lives_on(
     ("headers", "status"),
     [
         ("Content-Length: 99999999999\r\n", b"413"),
+        (f"Content-Length: {'9' * 5000}\r\n", b"413"),
         ("Content-Length: -1\r\n", b"411"),
         ("", b"411"),
     ],
@@ -108,7 +109,7 @@ def test_a_body_of_unknown_or_excessive_size_is_not_read(
 ) -> None:
     address = urlsplit(receiver.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(f"POST / HTTP/1.1\r\nHost: here\r\n{headers}\r\n".encode())
+        client.sendall(f"POST {address.path} HTTP/1.1\r\n{headers}\r\n".encode())
         assert client.recv(4096).split()[1] == status
     assert post(receiver.url, alert()) == 204
 
@@ -116,6 +117,13 @@ def test_a_body_of_unknown_or_excessive_size_is_not_read(
 def test_a_caller_that_hangs_up_does_no_harm(receiver: NotificationReceiver) -> None:
     address = urlsplit(receiver.url)
     with socket.create_connection((address.hostname, address.port)) as client:
-        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        client.sendall(f"POST {address.path} HTTP/1.1\r\nContent-Length: 100\r\n\r\n{{".encode())
     assert post(receiver.url, alert()) == 204
     assert len(receiver.notifications()) == 1
+
+
+def test_whoever_was_not_told_the_path_claims_no_delivery(receiver: NotificationReceiver) -> None:
+    address = urlsplit(receiver.url)
+    for path in ("", "/", address.path[:-1], f"{address.path}/"):
+        assert post(f"http://{address.netloc}{path}", alert()) == 404
+    assert receiver.notifications() == ()
