@@ -73,6 +73,7 @@ TO_PROMTOOL = {"AbsentRecorded", "ByPattern", "Template", "Future", "ReadBefore"
 BROKEN = {
     "a syntax error": "{alert: Broken, expr: 'up == '}",
     "a negative duration": "{alert: Broken, expr: up == 0, for: -5m}",
+    "a negative keep": "{alert: Broken, expr: up == 0, keep_firing_for: -5m}",
     "a negative range": "{alert: Broken, expr: 'rate(up[-5m]) > 0'}",
     "an unknown function": "{alert: Broken, expr: frobnicate(up)}",
     "a vector where a range belongs": "{alert: Broken, expr: rate(up) > 0}",
@@ -303,8 +304,10 @@ def test_the_states_of_alerts_are_those_of_prometheus(tmp_path, tools):
 
 @pytest.mark.parametrize("engine", ["blocks", "promtool"])
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
-def test_a_file_that_is_not_valid_is_refused_by_its_name(line, engine, small, tmp_path, tools):
-    with pytest.raises(UsageError, match=r"rules\.yml"):
+def test_a_file_that_is_not_valid_is_refused_by_its_name_and_the_rules(
+    line, engine, small, tmp_path, tools
+):
+    with pytest.raises(UsageError, match=r"(?s)rules\.yml.*(Broken|line 4)"):
         evaluate(small, rules(tmp_path, line), tools, tmp_path / "work", engine)
 
 
