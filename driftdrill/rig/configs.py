@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ import yaml
 
 from driftdrill.rig import PROJECT
 from driftdrill.rig.errors import UsageError
+from driftdrill.rig.refusals import refusal
 from driftdrill.rig.tools import Tool
 from driftdrill.scaling import (
     scale_alertmanager_config,
@@ -181,13 +181,5 @@ def _refuse_resource(path: Path) -> None:
 
 def _check(promtool: Tool, path: Path, original: Path) -> None:
     """Let promtool check a rule file; `original` is what the user knows it by."""
-    # Findings of its linter, such as two rules of one name, are no reason not to drill.
-    done = subprocess.run(
-        [promtool.path, "check", "rules", "--lint=none", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip()
+    if said := refusal([path], promtool):
         raise UsageError(f"{original}: not a valid rule file\n{said}")

@@ -135,6 +135,8 @@ def _timelines(alert: AlertQuery, holding: _Holding, span: Span) -> Iterator[Ser
     states = AlertStates(alert.rule.hold, alert.rule.keep_firing_for)
     seen: defaultdict[tuple[tuple[tuple[str, str], ...], str], list[float]] = defaultdict(list)
     for time in span.instants(alert.group.interval):
+        if time not in holding and not states.active:
+            continue
         for labels, state in states.evaluate(time, holding.get(time, ())):
             seen[tuple(sorted(labels)), state].append(time / 1000)
     for (pairs, state), times in sorted(seen.items()):

@@ -34,7 +34,13 @@ from driftdrill.virtual.promql_text import (
     offset_text,
     selector,
 )
-from driftdrill.virtual.recorders import STORED, CannotInlineError, Recorder, Recorders
+from driftdrill.virtual.recorders import (
+    STORED,
+    CannotInlineError,
+    Recorder,
+    Recorders,
+    label_apart,
+)
 from driftdrill.virtual.rules import ALERTS, Group, words
 from driftdrill.virtual.voids import NOTHING, Voids
 
@@ -153,7 +159,7 @@ class Inliner:
                     recorder, replace(at, matchers=matchers, offset=at.offset + back, past=past)
                 )
             )
-        return _either(parts)
+        return _either(parts, recorders)
 
     def _range(self, node: Any, at: _At) -> str:
         series, length = node.vector_selector, milliseconds(node.range)
@@ -165,7 +171,7 @@ class Inliner:
         if any(recorder.group.interval != interval for recorder in recorders):
             raise CannotInlineError(f"{series.name} is recorded at several intervals")
         inside = replace(at, matchers=matchers, offset=0, past=True)
-        found = _either([self._recorded(recorder, inside) for recorder in recorders])
+        found = _either([self._recorded(recorder, inside) for recorder in recorders], recorders)
         return f"{found}[{length}ms:{interval}ms]{offset_text(_back(series) + at.offset)}"
 
     def _subquery(self, node: Any, at: _At) -> str:
@@ -290,8 +296,11 @@ def _parsed(expr: str) -> Any:
     return promql.parse(expr)
 
 
-def _either(parts: Sequence[str]) -> str:
-    return f"({' or '.join(part for part in parts if part != NOTHING) or NOTHING})"
+def _either(parts: Sequence[str], recorders: Sequence[Recorder]) -> str:
+    """What any of the rules that record a metric does."""
+    apart = label_apart(recorders)
+    either = f" or on ({apart}) " if apart else " or "
+    return f"({either.join(part for part in parts if part != NOTHING) or NOTHING})"
 
 
 def _back(node: Any) -> int:

@@ -20,6 +20,10 @@ _PARTS = 4
 """Queries that a rule's evaluations are divided into, or more: so that the processors finish
 together. Each query walks through all chunks of its series again, so more would cost."""
 
+_FIRST = 400
+"""Evaluations of the first part of many: only there are windows of hours not full yet, and what a
+filter leaves out of them later need not be asked."""
+
 _WHOLE = 200
 """Evaluations that are not worth dividing: asking takes longer than they do."""
 
@@ -93,7 +97,9 @@ def at_some_evaluations(
 
 def _parts(instants: range) -> list[range]:
     size = min(max(-(-len(instants) // _PARTS), _WHOLE), MAX_POINTS)
-    return [instants[first : first + size] for first in range(0, len(instants), size)]
+    begin = _FIRST if size > 2 * _FIRST else 0
+    parts = [instants[first : first + size] for first in range(begin, len(instants), size)]
+    return [instants[:begin], *parts] if begin else parts
 
 
 def _ask(

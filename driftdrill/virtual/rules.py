@@ -7,7 +7,6 @@ the files and of the groups in them; what a rule records, every later rule sees 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 
 from driftdrill.promapi import Rule
 from driftdrill.rig.errors import UsageError
+from driftdrill.rig.refusals import refusal
 from driftdrill.rig.tools import Tool
 from driftdrill.scaling import fault_in, milliseconds
 
@@ -92,9 +92,9 @@ def load_groups(files: Sequence[Path], interval: float, promtool: Tool) -> tuple
     Raises:
         UsageError: A file is not a valid rule file; names it.
     """
-    if _refusal(files, promtool):  # mostly there is none, and one call tells
+    if refusal(files, promtool):  # mostly there is none, and one call tells
         for path in files:
-            if found := _refusal([path], promtool):
+            if found := refusal([path], promtool):
                 raise UsageError(f"{path}: not a valid rule file\n{found}")
     return tuple(group for path in files for group in _groups(path, interval))
 
@@ -106,17 +106,6 @@ def as_loaded(groups: Sequence[Group]) -> tuple[Rule, ...]:
         for group in groups
         for rule in group.rules
     )
-
-
-def _refusal(files: Sequence[Path], promtool: Tool) -> str:
-    """What promtool has against some rule files; empty when it takes them."""
-    done = subprocess.run(
-        [promtool.path, "check", "rules", "--lint=none", *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return (done.stdout + done.stderr).strip() if done.returncode else ""
 
 
 def groups_in(text: str) -> Sequence[Mapping[str, Any]]:

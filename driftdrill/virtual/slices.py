@@ -56,12 +56,15 @@ def slices(groups: Sequence[Group], span: Span, count: int) -> Sequence[Slice]:
         ahead, step = _Memory(groups).of_all()
     except (_UnboundedError, ValueError):
         return whole
-    length = (span.duration // count // step + 1) * step
+    back = -(-ahead // step) * step
+    # The first part looks back at nothing, so it counts for longer: all take the same time.
+    length = ((span.duration - back) // count // step + 1) * step
     if length < _WORTH * ahead:
         return whole
-    cuts = range(span.start, span.start + span.duration + 1, length)
-    starts = [max(span.start, cut - -(-ahead // step) * step) for cut in cuts]
-    ends = [*(cut - groups[0].interval for cut in cuts[1:]), span.start + span.duration]
+    end = span.start + span.duration
+    cuts = [span.start, *range(span.start + back + length, end + 1, length)]
+    starts = [max(span.start, cut - back) for cut in cuts]
+    ends = [*(cut - groups[0].interval for cut in cuts[1:]), end]
     return tuple(
         Slice(Span(start, end - start), cut)
         for start, cut, end in zip(starts, cuts, ends, strict=True)

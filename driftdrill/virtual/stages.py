@@ -138,39 +138,60 @@ class _Sizes:
             self._known[query] = max(counts, default=0.0)
         return self._known[query]
 
+    def selected(self, rules: Sequence[Inlined], stored: Mapping[str, Shared]) -> float:
+        """How many series all selectors of some rules have, with those of what is stored."""
+        return sum(
+            one.series
+            if (one := stored.get(selector.partition("{")[0]))
+            else self.of(selector, rule)
+            for rule in rules
+            for selector in scraped_selectors(rule.query)
+        )
+
 
 def _worth_storing(
     groups: Sequence[Group], inlined: Recorders, sizes: _Sizes, start: int
 ) -> Mapping[str, Shared]:
     """The metrics to store by the name that they are stored under, none before those it reads.
 
-    A metric is worth it when its samples cost less than evaluating it again for every other reader.
-    The first of a later stage has to be worth that stage.
+    A metric is worth it when evaluating it for every reader costs more than doing it once, and its
+    samples.
+    The first of a later stage has to be worth that stage, too; if it is not, the metric may still
+    be worth it with all that it reads inlined.
     """
     found: dict[str, Shared] = {}
     fully = Inliner(Recorders(groups, start))
     names = [name for name in inlined.names if inlined.reads[name] > 1]
     for name in sorted(names, key=lambda name: inlined.of(name)[-1].place):
-        before = frozenset(one.name for one in found.values())
-        inliner = Inliner(Recorders(groups, start, before))
+        before = Inliner(Recorders(groups, start, frozenset(one.name for one in found.values())))
         try:
-            rules = [_inlined(recorder, inliner) for recorder in inlined.of(name)]
-            alone = [_inlined(recorder, fully) for recorder in inlined.of(name)]
+            reading, alone = (
+                [_inlined(recorder, inliner) for recorder in inlined.of(name)]
+                for inliner in (before, fully)
+            )
         except CannotInlineError:
             continue
-        stored, selected = list[Shared](), 0.0
-        for rule, selector in ((r, s) for r in rules for s in scraped_selectors(r.query)):
-            one = found.get(selector.partition("{")[0])
-            selected += one.series if one else sizes.of(selector, rule)
-            stored += [one] if one else []
         series = sum(sizes.of(rule.query, rule) for rule in alone)
-        stage = max((one.stage + 1 for one in stored), default=0)
-        cost = _SAMPLE_COST * series
-        if stage > max((one.stage for one in found.values()), default=0):
-            cost += _STAGE_COST * sizes.recorded
-        if series <= MAX_SERIES and (inlined.reads[name] - 1) * selected > cost:
-            found[STORED + name] = Shared(name, rules, series, stage)
+        last = max((one.stage for one in found.values()), default=0)
+        saved = inlined.reads[name] * sizes.selected(reading, found)
+        for rules in (reading, alone):
+            stage = _stage(rules, found)
+            cost = sizes.selected(rules, found) + _SAMPLE_COST * series
+            cost += _STAGE_COST * sizes.recorded * (stage > last)
+            if series <= MAX_SERIES and saved > cost:
+                found[STORED + name] = Shared(name, rules, series, stage)
+                break
     return found
+
+
+def _stage(rules: Sequence[Inlined], found: Mapping[str, Shared]) -> int:
+    stages = (found[name].stage + 1 for rule in rules for name in _names(rule) if name in found)
+    return max(stages, default=0)
+
+
+def _names(rule: Inlined) -> Iterator[str]:
+    """The metrics that a rule selects."""
+    return (selector.partition("{")[0] for selector in scraped_selectors(rule.query))
 
 
 def _inlined(recorder: Recorder, inliner: Inliner) -> Inlined:

@@ -39,6 +39,11 @@ class AlertStates:
     keep_firing_for: int
     _instances: dict[Labels, _Instance] = field(default_factory=dict)
 
+    @property
+    def active(self) -> bool:
+        """Whether an instance is pending or firing."""
+        return bool(self._instances)
+
     def evaluate(self, time: int, holding: Iterable[Labels]) -> Iterator[tuple[Labels, str]]:
         """Each instance that is pending or firing, and which, after one evaluation.
 

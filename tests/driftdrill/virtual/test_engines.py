@@ -9,13 +9,20 @@ import pytest
 from recordings import hand_made, names, rule_file, states
 
 from driftdrill.rig.errors import UsageError
+from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools, find_tools
 from driftdrill.verdict import judge
+from driftdrill.virtual.blocks_engine import alert_queries
 from driftdrill.virtual.engine import evaluate
+from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.observe import observation, record
+from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import read_recording
+from driftdrill.virtual.rules import load_groups
 from driftdrill.virtual.selectors import everything
-from driftdrill.virtual.timelines import EngineError, Timelines
+from driftdrill.virtual.stages import shared_metrics
+from driftdrill.virtual.store import Store
+from driftdrill.virtual.timelines import EngineError, Span, Timelines
 from scenarios.spec import catalogue, find
 
 SHIPPED = sorted((Path(__file__).parents[3] / "prometheus" / "rules").glob("*.yml"))
@@ -66,6 +73,7 @@ TO_PROMTOOL = {"AbsentRecorded", "ByPattern", "Template", "Future", "ReadBefore"
 BROKEN = {
     "a syntax error": "{alert: Broken, expr: 'up == '}",
     "a negative duration": "{alert: Broken, expr: up == 0, for: -5m}",
+    "a negative keep": "{alert: Broken, expr: up == 0, keep_firing_for: -5m}",
     "a negative range": "{alert: Broken, expr: 'rate(up[-5m]) > 0'}",
     "an unknown function": "{alert: Broken, expr: frobnicate(up)}",
     "a vector where a range belongs": "{alert: Broken, expr: rate(up) > 0}",
@@ -244,6 +252,35 @@ def test_stored_metrics_of_stored_metrics_agree_over_more_than_a_day(tmp_path, t
     assert names(fast) == {"Above", "Below", "Lately"}
 
 
+def test_a_metric_without_values_is_stored_with_what_it_reads_inlined(tmp_path, tools):
+    """As of shares of what is never counted: asked once, where it would be asked by each reader."""
+    rng = np.random.default_rng(4)
+    series = {f'x{{k="{k}"}}': np.cumsum(rng.poisson(2, 800)) for k in range(12)}
+    series |= {f'y{{k="{k}"}}': np.where(np.arange(800) < 200, 0.0, k % 2) for k in range(12)}
+    series |= {f'z{{k="{k}"}}': np.zeros(800) for k in range(200)}
+    recording = hand_made(tmp_path / "recording", series)
+    file = rules(
+        tmp_path,
+        "{record: 'x:n', expr: 'sum(increase(x[10m]))'}",
+        "{record: 'y:share', expr: '(sum by (k) (increase(y[10m])) > 0) / on () group_left x:n'}",
+        "{record: 'y:limit', expr: '1e-6 + 0 * y:share'}",
+        "{alert: Share, expr: 'y:share > on (k) y:limit and y:share < 1', for: 2m}",
+        "{alert: Idle, expr: 'x:n < 900'}",
+    )
+    fast, exact = both(recording, file, tools, tmp_path)
+    assert states(fast) == states(exact)
+    assert names(fast) == {"Idle", "Share"}
+    about = read_recording(recording)
+    groups = load_groups(file, 60.0, tools.promtool)
+    span = Span(round(about.start * 1000), round(about.duration * 1000))
+    recorders = Recorders(groups, span.start)
+    alert_queries(groups, Inliner(recorders))
+    with Store(recording, tools, tmp_path / "store", Interruption()) as store:
+        shared = {one.name: one for one in shared_metrics(groups, recorders, store, span)}
+    assert shared["y:share"].stage == 0
+    assert "driftdrill:stored" not in shared["y:share"].rules[0].query
+
+
 def test_the_states_of_alerts_are_those_of_prometheus(tmp_path, tools):
     """60 combinations of `for` and `keep_firing_for` over random on and off of all lengths."""
     rng = np.random.default_rng(7)
@@ -267,8 +304,10 @@ def test_the_states_of_alerts_are_those_of_prometheus(tmp_path, tools):
 
 @pytest.mark.parametrize("engine", ["blocks", "promtool"])
 @pytest.mark.parametrize("line", BROKEN.values(), ids=BROKEN)
-def test_a_file_that_is_not_valid_is_refused_by_its_name(line, engine, small, tmp_path, tools):
-    with pytest.raises(UsageError, match=r"rules\.yml"):
+def test_a_file_that_is_not_valid_is_refused_by_its_name_and_the_rules(
+    line, engine, small, tmp_path, tools
+):
+    with pytest.raises(UsageError, match=r"(?s)rules\.yml.*(Broken|line 4)"):
         evaluate(small, rules(tmp_path, line), tools, tmp_path / "work", engine)
 
 

@@ -79,6 +79,25 @@ def test_matchers_that_no_rule_can_meet_leave_nothing(inline):
     assert scraped_selectors(inline('n{le="1"}')) == ["driftdrill:nothing{}"]
 
 
+def test_a_label_that_tells_rules_apart_is_all_that_is_compared(inline, tmp_path):
+    assert inline("rate").count(" or on (window) ") == 1
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        """
+groups:
+- name: g
+  rules:
+  - {record: r, labels: {k: a}, expr: x}
+  - {record: r, labels: {k: b}, expr: y}
+  - {record: r, labels: {k: b, l: c}, expr: z}
+"""
+    )
+    groups = load_groups([path], 60.0, find_tools().promtool)
+    found = Inliner(Recorders(groups, round(START * 1000))).inline("r > 1", 3, groups[0])
+    assert found.count(" or ") == 2
+    assert " or on " not in found
+
+
 def test_a_range_of_a_recorded_metric_becomes_a_subquery_with_the_rules_interval(inline):
     assert "[600000ms:60000ms] offset 120000ms" in inline("max_over_time(n[10m] offset 2m)")
 

@@ -58,6 +58,15 @@ def test_every_evaluation_is_in_one_part(minutes, count):
         assert span.start <= part.span.start <= part.told
 
 
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_all_parts_take_the_same_time(count):
+    parts = slices([group("rate(x[5h]) > 1")], Span(START, 30 * 24 * HOUR), count)
+    lengths = {part.span.duration // MINUTE for part in parts[:-1]}
+    assert len(parts) == count
+    assert max(lengths) - min(lengths) <= 1
+    assert min(lengths) - count <= parts[-1].span.duration // MINUTE <= max(lengths)
+
+
 @pytest.mark.parametrize(
     "of_all_time",
     [
