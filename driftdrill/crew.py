@@ -106,12 +106,13 @@ def _worker(host: str, port: int) -> list[str]:
 
 def require_host(option: str, host: str) -> None:
     """UsageError where a name is that of no machine, now; it would be looked for for minutes."""
+    expected = f"{option}: expected a host's name or address, such as 10.0.0.1, got {host!r}"
+    if not host:
+        raise UsageError(expected)
     try:
         socket.getaddrinfo(host, PORT)
     except (OSError, UnicodeError) as error:
-        raise UsageError(
-            f"{option}: expected a host's name or address, such as 10.0.0.1, got {host!r}: {error}"
-        ) from error
+        raise UsageError(f"{expected}: {error}") from error
 
 
 def join(host: str, port: int, interruption: Interruption) -> bool:
@@ -121,10 +122,8 @@ def join(host: str, port: int, interruption: Interruption) -> bool:
         Whether the master ended it; else this worker never found it, or failed.
 
     Raises:
-        UsageError: There is no such host.
         Interrupted: A signal arrived.
     """
-    require_host("--master", host)
     command = locust_command(_worker(host, port))
     worker = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)
     try:

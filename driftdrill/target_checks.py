@@ -45,13 +45,20 @@ class _Look:
     share: float
 
 
+_FRACTION = r"-?\d*\.\d+(?:e[-+]?\d+)?"
+_BOUND = rf"(?:{_FRACTION}|\d)"
+_EDGES = rf"(?:{_FRACTION}|{_BOUND}-{_BOUND})$"
+"""Edges of buckets and of groups, 0.25 or 0.25-0.5: there are as many as somebody chose."""
+
 _LOOKS = (
     _Look("e-mail addresses", re.compile(r"[^@\s]+@[^@\s]+\.\w+"), 1, 0.0),
     _Look("UUIDs", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I), 2, 0.0),
     _Look("IP addresses", re.compile(r"\d{1,3}(\.\d{1,3}){3}(:\d+)?"), 5, 0.5),
     # A part of nothing but digits, or with several; /v1 is neither.
     _Look("paths", re.compile(r"/(.*/)?(\d+|[\w.-]*\d{2,}[\w.-]*)(/.*)?|.*\?.*=.*"), 3, 0.2),
-    _Look("ids", re.compile(r"(?=.*\d)([0-9a-f]{12,}|[\w.-]*?\d{2,})", re.I), 5, 0.5),
+    _Look(
+        "ids", re.compile(rf"(?!{_EDGES})(?=.*\d)([0-9a-f]{{12,}}|[\w.-]*?\d{{2,}})", re.I), 5, 0.5
+    ),
 )
 _NAMED = re.compile(
     r"(user|customer|client|account|visitor|session|request|trace|span|order|transaction)"

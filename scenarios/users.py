@@ -50,8 +50,8 @@ class Drill:
         """One user's clients, by replica."""
         headers = {
             "Content-Type": "application/json",
-            DRILL_HEADER: self.traffic.scenario.name,
             **self.target.headers,
+            DRILL_HEADER: self.traffic.scenario.name,
         }
         return [Client(environment, url, headers, self.target.tls) for url in self.urls]
 

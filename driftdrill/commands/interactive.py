@@ -61,9 +61,10 @@ def worker(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = crew.PORT,
 ) -> int:
     """Send a share of a drill's traffic from this machine, until that drill ends."""
+    crew.require_host("--master", master)
+    console.print(f"Looking for the drill of {master}, port {port}", highlight=False)
     with interruption() as interrupted:
         try:
-            console.print(f"Looking for the drill of {master}, port {port}", highlight=False)
             ended = crew.join(master, port, interrupted)
         except Interrupted:
             return PASS

@@ -8,9 +8,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from driftdrill.crew import ALONE, Crew, gathered, join, notes, problem
+from driftdrill.crew import ALONE, Crew, gathered, notes, problem, require_host
 from driftdrill.rig.errors import UsageError
-from driftdrill.rig.interrupts import interruption
 from scenarios.status import Status
 
 STATUS = Status(0.0, 0.0, due=0, sent=0, failed=0, late=0.0)
@@ -38,13 +37,10 @@ def test_two_drills_at_a_time_have_masters_on_different_ports():
         assert one.port != other.port
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "http://127.0.0.1:5557", "a" * 70])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "http://127.0.0.1:5557", "a" * 70, ""])
 def test_a_master_that_is_nowhere_is_refused_at_once(host):
-    with (
-        interruption() as interrupted,
-        pytest.raises(UsageError, match="--master: expected a host"),
-    ):
-        join(host, 5557, interrupted)
+    with pytest.raises(UsageError, match="--master: expected a host"):
+        require_host("--master", host)
 
 
 def test_a_master_listens_to_addresses_of_its_own_machine():

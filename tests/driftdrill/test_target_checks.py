@@ -24,6 +24,7 @@ def labelled(label: str, values: list[str]) -> str:
     ("kind", "values"),
     [
         ("ids", [f"user-{n}" for n in range(10, 20)]),
+        ("ids", [f"2024-{n}" for n in range(1000, 1008)]),
         ("ids", [f"89abcdef012{n}" for n in range(8)]),
         ("UUIDs", [f"0123456{n}-89ab-cdef-0123-456789abcdef" for n in range(2)]),
         ("paths", [f"/items/{n}/view" for n in range(3)]),
@@ -63,6 +64,8 @@ def test_labels_with_other_names_are_judged_by_their_values(label: str) -> None:
         ["/items/{item}", "/users/{user}"],
         ["/v1/predict", "/v1/feedback", "/v2/predict", "/healthz"],
         ["credit", "flights"],
+        ["0-0.113", "0.113-0.186", "0.186-0.336", "0.336-0.45", "0.45-0.6", "0.6-1"],
+        ["0.0316132204", "0.045788", "6.2e-05", "0.25", "1.5e-07"],
         ["10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000"],
     ],
 )
