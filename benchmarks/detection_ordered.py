@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, evidence
+from driftdrill.certify.statistic import DENSE_WINDOWS, evidence
 from scenarios.table import read_table
 from target_service.contract import DATA, Floats, load_dataset, tail_refined_edges
 from target_service.dependence import inflation
@@ -43,7 +45,7 @@ def study(values: Floats, reference: int) -> Iterator[str]:
         """Values until each alarm."""
         each = weights[:, np.searchsorted(edges, stream)] / divisor
         nats = each.reshape(len(each), -1, PER_EVALUATION).sum(axis=2)
-        level = evidence(nats, np.full(evaluations, float(PER_EVALUATION)), SCORE_WINDOWS)
+        level = evidence(nats, np.full(evaluations, float(PER_EVALUATION)), DENSE_WINDOWS)
         over = np.flatnonzero(level >= threshold)
         begins = np.diff(over, prepend=-SAME_ALARM - 1) > SAME_ALARM
         return (over[begins] + 1.0) * PER_EVALUATION
@@ -65,22 +67,48 @@ def flight_hours() -> tuple[Floats, int]:
     return hour[day >= 8 * 7], int(((day >= 8 * 7) & (day < 12 * 7)).sum())
 
 
+EMPLOYMENT = {"score": "predicted_probability", "age": "AGEP", "schooling": "SCHL"}
+
+
+def employment(wheel: Path) -> Iterator[tuple[str, Floats, int]]:
+    """Streams of the employment data in nannyml's package: 2015 is the reference of 2016."""
+    # Of the optional group `parquet`.
+    from pyarrow.compute import field
+    from pyarrow.parquet import read_table as read_parquet
+
+    with ZipFile(wheel) as package:
+        known, later = (
+            read_parquet(BytesIO(package.read(f"nannyml/datasets/data/employment_MA_{part}.pq")))
+            for part in ("reference", "analysis")
+        )
+    following = later.filter(field("year") == 2016)
+    for title, column in EMPLOYMENT.items():
+        parts = [
+            table[column].to_numpy(zero_copy_only=False).astype(np.float64)
+            for table in (known, following)
+        ]
+        yield f"employment, {title}", np.concatenate(parts), len(parts[0])
+
+
 def main() -> None:
-    """Study the stream that is named, or the scheduled hours of the flights."""
+    """Study the stream that is named, or those that are known."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", type=Path, nargs="?", help="CSV or Parquet, in order")
     parser.add_argument("column", nargs="?", help="the numbers to watch")
     parser.add_argument("--reference", type=int, default=20_000, help="rows that are known")
+    parser.add_argument("--employment", type=Path, help="nannyml's wheel, for three more streams")
     arguments = parser.parse_args()
     if arguments.rows is None:
-        values, reference = flight_hours()
+        streams = [("flights, scheduled hour", *flight_hours())]
     else:
-        values, reference = (
-            read_table(arguments.rows).numbers(arguments.column),
-            arguments.reference,
-        )
-    for line in study(values[~np.isnan(values)], reference):
-        print(line)
+        own = read_table(arguments.rows).numbers(arguments.column)
+        streams = [(arguments.column, own, arguments.reference)]
+    if arguments.employment is not None:
+        streams += employment(arguments.employment)
+    for title, values, reference in streams:
+        print(title)
+        for line in study(values[~np.isnan(values)], reference):
+            print(f"  {line}")
 
 
 if __name__ == "__main__":

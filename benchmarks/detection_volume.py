@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.stats import norm
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, evidence
+from driftdrill.certify.statistic import DENSE_WINDOWS, evidence
 from target_service.contract import tail_refined_edges
 from target_service.evidence import SCORE_CHANGES, numeric_bank
 
@@ -18,7 +18,7 @@ NOMINAL = 1000
 """Evaluations between two false alarms by the formula: few, so that there are some to count."""
 
 STREAMS, EVALUATIONS, REFERENCE = 100, 5000, 200_000
-FULL = SCORE_WINDOWS[-1]
+FULL = DENSE_WINDOWS[-1]
 """Evaluations from which on all windows are full: a service has run for a while."""
 
 
@@ -38,7 +38,7 @@ def run_length_at(volume: int) -> float:
     for _ in range(STREAMS):
         arrived = rng.multinomial(volume, shares, size=EVALUATIONS)
         values = np.full(EVALUATIONS, float(volume))
-        crossed = evidence(weights @ arrived.T, values, SCORE_WINDOWS)[FULL:] >= threshold
+        crossed = evidence(weights @ arrived.T, values, DENSE_WINDOWS)[FULL:] >= threshold
         alarms += bool(crossed.any())
         watched += int(crossed.argmax()) + 1 if crossed.any() else len(crossed)
     return watched / max(alarms, 1) / NOMINAL

@@ -7,11 +7,12 @@ alternative is enough for Prometheus to hold any window of traffic against the r
 
 Changes are made on the scale of normal scores: the reference's quantiles, read as those of a
 standard normal distribution. So "mean up by 0.35 sd" means the same for incomes and for scores, and
-a bank needs nothing but the reference's bucket masses.
+a bank needs nothing but the reference's bucket masses. Only other priors need outcomes, too.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
@@ -52,36 +53,66 @@ class Bank(msgspec.Struct, frozen=True):
     trust: float = 1.0
 
 
-_Change = Callable[[Floats], Floats]
-"""The cumulative distribution after a change, at normal scores."""
+Change = Callable[[Floats], Floats]
+"""(bins,) masses of the reference -> those after the change."""
 
 
-def _mean(shift: float) -> tuple[str, _Change]:
+def _on_normal_scores(cumulative: Callable[[Floats], Floats]) -> Change:
+    """A change by its cumulative distribution at normal scores."""
+
+    def change(masses: Floats) -> Floats:
+        scores = _quantile(np.cumsum(masses)[:-1])
+        return np.diff(cumulative(scores), prepend=0.0, append=1.0)
+
+    return change
+
+
+def _mean(shift: float) -> tuple[str, Change]:
     way = "up" if shift > 0 else "down"
-    return f"mean {way} by {abs(shift):g} sd", lambda z: _cdf(z - shift)
+    return f"mean {way} by {abs(shift):g} sd", _on_normal_scores(lambda z: _cdf(z - shift))
 
 
-def _spread(factor: float) -> tuple[str, _Change]:
+def _spread(factor: float) -> tuple[str, Change]:
     way = "wider" if factor > 1 else "narrower"
-    return f"spread {way}: sd x {factor:g}", lambda z: _cdf(z / factor)
+    return f"spread {way}: sd x {factor:g}", _on_normal_scores(lambda z: _cdf(z / factor))
 
 
-def _tail(share: float, at: float) -> tuple[str, _Change]:
+def _tail(share: float, at: float) -> tuple[str, Change]:
     way = "upper" if at > 0 else "lower"
     return (
         f"{share:.0%} more in the {way} tail",
-        lambda z: (1 - share) * _cdf(z) + share * _cdf(z - at),
+        _on_normal_scores(lambda z: (1 - share) * _cdf(z) + share * _cdf(z - at)),
     )
+
+
+def _prior(shift: float, rates: Floats) -> tuple[str, Change]:
+    """Outcome 1 gets likelier by log-odds, and the scores of each outcome stay as they are."""
+    way = "up" if shift > 0 else "down"
+
+    def change(masses: Floats) -> Floats:
+        before = masses @ rates
+        odds = before / (1 - before) * math.exp(shift)
+        after = odds / (1 + odds)
+        return masses * (rates * after / before + (1 - rates) * (1 - after) / (1 - before))
+
+    return f"prior {way} by {abs(shift):g} log-odds", change
 
 
 SCORE_CHANGES = (
     *(_mean(sign * shift) for shift in (0.13, 0.35, 0.8) for sign in (1, -1)),
-    *(_spread(factor) for factor in (1.15, 1.4, 0.87, 0.72)),
-    *(_tail(share, sign * at) for share, at in ((0.03, 3), (0.1, 2)) for sign in (1, -1)),
+    *(_spread(factor) for factor in (1.2, 0.83)),
+    *(_tail(share, sign * at) for share, at in ((0.03, 2.8), (0.1, 2.2)) for sign in (1, -1)),
 )
-"""Sizes about a factor 2.5 apart: between two of them, the nearer one keeps over 80 % of the rate
-at which the exact alternative would gather evidence. Drifts of less than half the smallest gather
-evidence for the reference, so they never alarm, however much traffic there is."""
+"""Sizes of means about a factor 2.5 apart: between two of them, the nearer one keeps over 80 % of
+the rate at which the exact alternative would gather evidence. Drifts of less than half the smallest
+gather evidence for the reference, so they never alarm, however much traffic there is."""
+
+PRIOR_SHIFTS = (0.3, 0.8)
+"""Log-odds by which outcome 1 gets likelier or less likely."""
+
+LEAST_NATS = 16 / 6000
+"""Per value that another prior brings: 6000 values, the most that the rules look back on, then
+reach the threshold. Scores that tell outcomes less well do not show it."""
 
 FEATURE_CHANGES = (
     *(_mean(sign * shift) for shift in (0.2, 0.7) for sign in (1, -1)),
@@ -105,9 +136,24 @@ def reference_masses(counts: Sequence[int]) -> Floats:
     return np.asarray(smoothed / smoothed.sum(), dtype=np.float64)
 
 
-def numeric_bank(
-    counts: Sequence[int], changes: Sequence[tuple[str, _Change]], alarms: int
-) -> Bank:
+def score_changes(
+    counts: Sequence[int], labelled: Sequence[Sequence[int]]
+) -> tuple[tuple[str, Change], ...]:
+    """The alternatives to a model's scores: `SCORE_CHANGES`, and priors that the scores show.
+
+    Args:
+        counts: (bins,) reference scores.
+        labelled: (2, bins) reference scores by outcome 0 and 1.
+    """
+    masses, table = reference_masses(counts), np.asarray(labelled, dtype=np.float64) + 0.5
+    rates = table[1] / table.sum(axis=0)
+    priors = [_prior(sign * shift, rates) for shift in PRIOR_SHIFTS for sign in (1, -1)]
+    after = [change(masses) for _, change in priors]
+    shown = [float(new @ _ratio(new, masses)) >= LEAST_NATS for new in after]
+    return (*SCORE_CHANGES, *itertools.compress(priors, shown))
+
+
+def numeric_bank(counts: Sequence[int], changes: Sequence[tuple[str, Change]], alarms: int) -> Bank:
     """The bank of a binned distribution.
 
     Args:
@@ -116,9 +162,7 @@ def numeric_bank(
         alarms: Banks that share one alert, and its `RUN_LENGTH`.
     """
     masses = reference_masses(counts)
-    scores = _quantile(np.cumsum(masses)[:-1])
-    changed = {name: np.diff(change(scores), prepend=0.0, append=1.0) for name, change in changes}
-    return _bank({name: _ratio(after, masses) for name, after in changed.items()}, masses, alarms)
+    return _bank({name: _ratio(new(masses), masses) for name, new in changes}, masses, alarms)
 
 
 def discounted(bank: Bank, trust: float) -> Bank:

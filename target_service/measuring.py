@@ -17,11 +17,11 @@ from target_service.contract import (
 )
 from target_service.evidence import (
     FEATURE_CHANGES,
-    SCORE_CHANGES,
     Bank,
     category_bank,
     numeric_bank,
     outcome_bank,
+    score_changes,
 )
 from target_service.model import (
     Banks,
@@ -62,10 +62,12 @@ def measure(
     features = _feature_distributions(dataset)
     threshold = _nearest_edge(scores, distribution.edges, decision_quantile)
     positive = np.arange(len(distribution.counts)) > distribution.edges.index(threshold)
+    labelled = [one.tolist() for one in by_outcome]
+    changes = score_changes(distribution.counts, labelled)
     banks = Banks(
-        score=numeric_bank(distribution.counts, SCORE_CHANGES, alarms=1),
+        score=numeric_bank(distribution.counts, changes, alarms=1),
         features=_feature_banks(dataset.schema, features),
-        outcomes=outcome_bank([one.tolist() for one in by_outcome], positive.tolist()),
+        outcomes=outcome_bank(labelled, positive.tolist()),
     )
     bands = tuple(sorted({_nearest_edge(scores, distribution.edges, q) for q in BAND_QUANTILES}))
     return Reference(
@@ -76,7 +78,7 @@ def measure(
         decision_threshold=threshold,
         scores=distribution,
         features=features,
-        labelled=(tuple(by_outcome[0].tolist()), tuple(by_outcome[1].tolist())),
+        labelled=(tuple(labelled[0]), tuple(labelled[1])),
         bands=bands,
         segments=tuple(
             _distribution(scores[segment == number], bands, moments=False)

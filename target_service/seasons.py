@@ -10,10 +10,10 @@ import numpy as np
 from target_service.contract import OTHER, Dataset, Floats
 from target_service.evidence import (
     FEATURE_CHANGES,
-    SCORE_CHANGES,
     category_bank,
     discounted,
     numeric_bank,
+    score_changes,
 )
 from target_service.model import (
     Distribution,
@@ -88,7 +88,9 @@ def at_slot(reference: _R, slot: int) -> _R:
         else:
             bank = numeric_bank(counts, FEATURE_CHANGES, alarms)
         banks.append(discounted(bank, _trust(counts)))
-    score_bank = numeric_bank(hour.scores, SCORE_CHANGES, alarms=1)
+    # How outcomes follow from scores, and so which priors the scores show, is the whole's.
+    changes = score_changes(reference.scores.counts, reference.labelled)
+    score_bank = numeric_bank(hour.scores, changes, alarms=1)
     return msgspec.structs.replace(
         reference,
         scores=_with_counts(reference.scores, hour.scores),

@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 from msgspec.structs import replace
 
 from driftdrill.certify.certificate import calm
-from driftdrill.certify.statistic import SCORE_WINDOWS, SPARSE_WINDOWS, evidence
+from driftdrill.certify.statistic import DENSE_WINDOWS, SPARSE_WINDOWS, evidence
 from driftdrill.models import artifact
 from driftdrill.rig.errors import UsageError
 from target_service.contract import RECIPES, Floats
@@ -35,7 +35,7 @@ from target_service.model import (
 STREAMS, EVALUATIONS = 100, 20_000
 """How much traffic is drawn for each bank."""
 
-WARM_UP = SCORE_WINDOWS[-1]
+WARM_UP = DENSE_WINDOWS[-1]
 """Evaluations from which on all windows are full: a service has run for a while."""
 
 
@@ -119,12 +119,12 @@ def calibrate(
     features = dict(zip(reference.schema.names, reference.banks.features, strict=True))
     shared = len(features)
     todo = {
-        "score": (reference.banks.score, [reference.scores.counts], SCORE_WINDOWS, 1),
+        "score": (reference.banks.score, [reference.scores.counts], DENSE_WINDOWS, 1),
         **{
             name: (bank, [one.counts], SPARSE_WINDOWS, shared)
             for (name, bank), one in zip(features.items(), reference.features, strict=True)
         },
-        "outcomes": (reference.banks.outcomes, reference.labelled, SPARSE_WINDOWS, 1),
+        "outcomes": (reference.banks.outcomes, reference.labelled, DENSE_WINDOWS, 1),
     }
     found = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(threshold)(

@@ -11,11 +11,11 @@ import numpy as np
 
 from target_service.contract import Floats
 
-SCORE_WINDOWS = tuple(2**k for k in range(10))
-"""Evaluations that `drift:score_llr` looks back over."""
+DENSE_WINDOWS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377)
+"""Evaluations that `drift:score_llr` and `quality:llr` look back over."""
 
 SPARSE_WINDOWS = tuple(4**k for k in range(5))
-"""Those of `drift:feature_llr` and `quality:llr`."""
+"""Those of `drift:feature_llr`."""
 
 MOST_VALUES = 6000
 """A window of more values than that does not count, but for the shortest."""

@@ -106,8 +106,8 @@ def certify(
     from driftdrill.certify.study import DRILLS
     from driftdrill.certify.study import Plan as CertifyPlan
 
-    if days != 3.0 and quick:
-        raise UsageError("--quick says how many days; leave --days out")
+    if quick and (days != 3.0 or runs != 20):
+        raise UsageError("--quick says how many runs and days; leave --runs and --days out")
     own = {} if rules is None else {"given": tuple(rules)}
     for files in own.values():
         checks.check_rules(files, 1.0)

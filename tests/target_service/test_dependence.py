@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, evidence
+from driftdrill.certify.statistic import DENSE_WINDOWS, evidence
 from target_service.contract import Dataset, Feature, Schema
 from target_service.dependence import for_dependent_rows, inflation
 from target_service.measuring import measure
@@ -57,7 +57,7 @@ def test_rows_like_their_neighbours_do_not_alarm_but_a_change_of_theirs_does():
         numbers = bucket_numbers(reference.scores.edges, scores)
         each = np.array(bank.weights)[:, numbers]
         nats = each.reshape(len(each), -1, PER_EVALUATION).sum(axis=2)
-        level = evidence(nats, np.full(nats.shape[1], float(PER_EVALUATION)), SCORE_WINDOWS)
+        level = evidence(nats, np.full(nats.shape[1], float(PER_EVALUATION)), DENSE_WINDOWS)
         return bool((level > bank.threshold).any())
 
     plain, ordered = reference_of(before, in_order=False), reference_of(before, in_order=True)

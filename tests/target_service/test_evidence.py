@@ -8,7 +8,14 @@ from exposition import select, value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_service.contract import EVIDENCE, FEATURE, LABELLED_SCORE, SCORE, Dataset
+from target_service.contract import (
+    EVIDENCE,
+    FEATURE,
+    LABELLED_SCORE,
+    SCORE,
+    Dataset,
+    tail_refined_edges,
+)
 from target_service.evidence import (
     CLIP,
     FEATURE_CHANGES,
@@ -19,6 +26,7 @@ from target_service.evidence import (
     numeric_bank,
     outcome_bank,
     reference_masses,
+    score_changes,
 )
 from target_service.metrics import ModelMetrics
 from target_service.model import Model
@@ -67,6 +75,47 @@ def test_normal_values_that_moved_speak_for_a_mean_that_moved_as_they_did(shift)
     moved = np.bincount(np.searchsorted(edges, rng.standard_normal(20_000) + shift), minlength=10)
     best = bank.alternatives[int(np.argmax(np.array(bank.weights) @ moved))]
     assert best.startswith("mean up" if shift > 0 else "mean down")
+
+
+def of_two_classes(prior: float, apart: float) -> tuple[np.ndarray, list[list[int]]]:
+    """Edges of 20 bins of 100,000 scores, and the scores in each by outcome."""
+    rng = np.random.default_rng(0)
+    outcome = rng.random(100_000) < prior
+    scores = rng.normal(apart * outcome)
+    edges = tail_refined_edges(scores)
+    bins = np.searchsorted(edges, scores)
+    return edges, [np.bincount(bins[outcome == y], minlength=20).tolist() for y in (0, 1)]
+
+
+@pytest.mark.parametrize(("prior", "way"), [(0.3, "up"), (0.13, "down"), (0.4, "up")])
+def test_scores_of_another_prior_speak_for_it_and_not_for_another_mean(prior, way):
+    edges, labelled = of_two_classes(prior=0.2, apart=2.0)
+    counts = np.sum(labelled, axis=0).tolist()
+    bank = numeric_bank(counts, score_changes(counts, labelled), alarms=1)
+    rng = np.random.default_rng(1)
+    live = rng.normal(2.0 * (rng.random(20_000) < prior))
+    evidence = np.array(bank.weights) @ np.bincount(np.searchsorted(edges, live), minlength=20)
+    assert bank.alternatives[int(np.argmax(evidence))].startswith(f"prior {way} by")
+    assert evidence.max() > bank.threshold
+
+
+@pytest.mark.parametrize(("apart", "priors"), [(2.0, 4), (1.0, 2), (0.2, 0), (0.0, 0)])
+def test_priors_are_watched_in_scores_as_far_as_these_tell_outcomes(apart, priors):
+    _, labelled = of_two_classes(prior=0.2, apart=apart)
+    changes = score_changes(np.sum(labelled, axis=0).tolist(), labelled)
+    assert len(changes) == len(SCORE_CHANGES) + priors
+
+
+def test_without_outcomes_no_prior_is_watched():
+    assert score_changes(NORMAL_COUNTS, [[0] * 10] * 2) == SCORE_CHANGES
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**5), st.integers(0, 10**5)), min_size=2, max_size=25))
+def test_another_prior_has_a_mean_likelihood_ratio_of_at_most_1(pairs):
+    labelled = np.array(pairs).T
+    counts = labelled.sum(axis=0).tolist()
+    bank = numeric_bank(counts, score_changes(counts, labelled.tolist()), alarms=1)
+    assert np.all(np.exp(bank.weights) @ reference_masses(counts) <= 1 + 1e-12)
 
 
 @pytest.mark.parametrize("per_evaluation", [300, 10_000])

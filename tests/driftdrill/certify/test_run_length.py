@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, evidence
+from driftdrill.certify.statistic import DENSE_WINDOWS, evidence
 from target_service.evidence import SCORE_CHANGES, numeric_bank
 
 NOMINAL = 200
@@ -19,11 +19,11 @@ def test_false_alarms_are_no_more_than_the_formula_says(values_per_evaluation, s
     rng = np.random.default_rng(1)
     weights = np.array(numeric_bank(COUNTS, SCORE_CHANGES, alarms=1).weights)
     # From the first evaluations on that fill the longest window.
-    size = (STREAMS, SCORE_WINDOWS[-1] + EVALUATIONS)
+    size = (STREAMS, DENSE_WINDOWS[-1] + EVALUATIONS)
     arrived = rng.multinomial(values_per_evaluation, np.array(COUNTS) / sum(COUNTS), size)
     nats = np.moveaxis(arrived @ weights.T, -1, 0)
     values = np.full(size, float(values_per_evaluation))
-    level = evidence(nats, values, SCORE_WINDOWS)[:, SCORE_WINDOWS[-1] :]
+    level = evidence(nats, values, DENSE_WINDOWS)[:, DENSE_WINDOWS[-1] :]
 
     crossed = level >= math.log(len(weights) * NOMINAL)
     alarms = crossed.any(axis=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from driftdrill.certify.statistic import SCORE_WINDOWS, SPARSE_WINDOWS, evidence
+from driftdrill.certify.statistic import DENSE_WINDOWS, SPARSE_WINDOWS, evidence
 from driftdrill.drill import RULES
 from driftdrill.models import artifact
 from driftdrill.promapi import Prometheus, watched
@@ -122,9 +122,9 @@ def in_numpy(bank: Bank, added: np.ndarray, windows: Sequence[int]) -> np.ndarra
 @pytest.mark.parametrize(
     ("alert", "windows"),
     [
-        ("ScoreDrift", SCORE_WINDOWS),
+        ("ScoreDrift", DENSE_WINDOWS),
         ("FeatureDrift", SPARSE_WINDOWS),
-        ("ModelQualityDegraded", SPARSE_WINDOWS),
+        ("ModelQualityDegraded", DENSE_WINDOWS),
     ],
 )
 def test_numpy_and_prometheus_agree_at_every_evaluation(
