@@ -36,6 +36,6 @@ def test_arguments_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["overhead", "--out", str(tmp_path / "out"), *arguments])
         return str(done.exception)
 
-    assert "expected at least two, ascending and above 0" in said("--factors", "10,1")
+    assert "expected at least two, ascending, above 0 and up to 1e+09" in said("--factors", "10,1")
     assert "expected numbers such as 1,10,100" in said("--factors", "one")
     assert "--target is a service that runs" in said("--virtual", "--target", "x.yaml")

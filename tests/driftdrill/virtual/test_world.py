@@ -188,18 +188,25 @@ def test_pools_scatter_as_independent_rows_do_at_any_rate(rate):
 
 @pytest.mark.parametrize("rate", [2, 1000], ids=lambda rate: f"{rate:g} a second")
 def test_what_rows_have_in_common_their_counts_have_in_common(rate):
-    """Low incomes have high scores; the counts per scrape are correlated as the rows are."""
+    """Low incomes have high scores; the counts per scrape are correlated as the rows are.
+
+    One pool is so within 0.08 (one standard deviation), so six are looked at.
+    """
     drill = scenario(steady(6 * 3600, rate))
-    fresh, history = run(drill, 0)
+    runs = [run(drill, 0, seed=seed) for seed in range(6)]
+    fresh = runs[0][0]
     block = drill.stream(0).block(0)
     scores, income = fresh.model.score(block.x), block.x[:, fresh.model.schema.index("income")]
     high, low = fresh.edges("score")[12], fresh.edges("feature", "income")[6]
     expected = np.corrcoef(scores > high, income <= low)[0, 1]
-    # The first scrape comes half an interval after the start, to half as many rows.
-    above = increments(fresh, history, "score")[13:, 1:].sum(axis=0)
-    below = increments(fresh, history, "feature", "income")[:7, 1:].sum(axis=0)
+    found = []
+    for _, history in runs:
+        # The first scrape comes half an interval after the start, to half as many rows.
+        above = increments(fresh, history, "score")[13:, 1:].sum(axis=0)
+        below = increments(fresh, history, "feature", "income")[:7, 1:].sum(axis=0)
+        found.append(np.corrcoef(above, below)[0, 1])
     assert expected > 0.2
-    assert np.corrcoef(above, below)[0, 1] == pytest.approx(expected, abs=0.08)
+    assert np.mean(found) == pytest.approx(expected, abs=0.08)
 
 
 def test_labels_drawn_from_pools_arrive_when_they_are_due():
