@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -11,7 +13,12 @@ from driftdrill.verdict import Outcome
 
 PASS, FAIL, USAGE, INCONCLUSIVE = range(4)
 
-console = Console()
+_PLAIN_WIDTH = 120
+"""Columns of a log or a pipe, which say of themselves nothing; a verdict's table takes 110."""
+
+console = Console(
+    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PLAIN_WIDTH,
+)
 """Standard output."""
 
 
