@@ -131,7 +131,15 @@ class Traffic:
             return None
         arrival = self._arrivals.popleft()
         self._taken = arrival.number + 1
-        return arrival
+        late = (time.time() - arrival.due) * self.speed
+        return arrival if late < LEAVE_S / 2 else self._sent_anew(arrival)
+
+    def _sent_anew(self, arrival: Arrival) -> Arrival:
+        """A late request goes to whoever serves by now: its own replica may be gone."""
+        numbers, now = np.array([arrival.number]), np.array([self.elapsed * self.speed])
+        lives = self.scenario.fleet.route(numbers, now)
+        (replica,) = self._places(lives, numbers)
+        return arrival._replace(life=int(lives[0]), replica=replica)
 
     def _drawn(self) -> bool:
         """Whether a request is there to be taken, once as much of the stream is drawn as needed."""

@@ -100,12 +100,20 @@ def test_requests_take_turns_and_the_canary_gets_its_share(tmp_path):
     assert [during.count(place) for place in range(4)] == [1350, 1350, 0, 300]
 
 
+def test_a_late_request_goes_to_who_serves_when_it_is_sent(tmp_path):
+    in_time, late = traffic(tmp_path, 0), traffic(tmp_path, 630)
+    assert {in_time.next_arrival().replica for _ in range(2000)} == {0, 1, 2}
+    # The third replica is down since 600 s, and the canary has come.
+    assert {late.next_arrival().replica for _ in range(2000)} == {0, 1, 3}
+
+
 def test_outcomes_are_told_to_who_predicted_and_lost_when_nobody_honours_them(tmp_path):
-    made = traffic(tmp_path, 630)
-    for number in range(3000):
-        arrival = made.next_arrival()
-        if number >= 2994:
-            made.answered(arrival, arrival.due, f"token {arrival.replica}")
+    made = traffic(tmp_path, 0)
+    arrivals = [made.next_arrival() for _ in range(3000)]
+    made.t0 -= 630 / made.speed
+    for arrival in arrivals[2994:]:
+        due = arrival.due - 630 / made.speed
+        made.answered(arrival._replace(due=due), due, f"token {arrival.replica}")
     told = made.due_labels(10)
     # The third replica is down by now; what it predicted goes to another of its version.
     assert {place for place, labels in told.items() if labels} <= {0, 1}
