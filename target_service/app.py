@@ -100,7 +100,9 @@ class _Service:
         scores = self._model.score(x)
         if self._metrics:
             at = self._clock(request.headers) if self._metrics.seasonal else None
-            self._metrics.observe(x, scores, at)
+            one = len(scores) == 1
+            observe = self._metrics.observe_row if one else self._metrics.observe
+            observe(x, scores, at)
             if self._exemplars and (trace := trace_id(request.headers.get("traceparent", ""))):
                 self._metrics.exemplify(float(scores[0]), trace, time.time())
         issue = self._tokens.issue

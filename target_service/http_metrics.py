@@ -130,8 +130,20 @@ class HttpMetrics(Collector):
             return
         waiting.append(seconds)
         if len(waiting) >= WAITING:
-            with self._lock:
-                self._count_answered()
+            self.count_answered()
+
+    def waiting_at(self, endpoint: str) -> Mapping[str, Mapping[int, list[float]]]:
+        """By method and status, the seconds of requests to an endpoint that are not counted yet.
+
+        Who adds to one, which is `observe_request` without the call, sees to `count_answered` when
+        it is `WAITING` long. What was asked for before `know` leads nowhere.
+        """
+        return self._waiting_at.get(endpoint, {})
+
+    def count_answered(self) -> None:
+        """Count the requests that wait."""
+        with self._lock:
+            self._count_answered()
 
     def _count_answered(self) -> None:
         """Count what waits, while other threads may add to it."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import gzip
 import re
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from starlette.routing import Mount, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from target_service.contract import UNMATCHED
-from target_service.http_metrics import NO_ROUTE, HttpMetrics, Responses
+from target_service.http_metrics import NO_ROUTE, WAITING, HttpMetrics, Responses
 
 
 def instrument(app: Starlette, metrics: HttpMetrics, path: str = "/metrics") -> None:
@@ -102,6 +102,7 @@ class HttpMiddleware:
         self._responses = responses
         self._routes: list[_Route] | None = None
         self._templates: dict[int, str] = {}
+        self._waiting: dict[int, Mapping[str, Mapping[int, list[float]]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer through the app; what it raises goes on to the server, counted as a 500."""
@@ -127,13 +128,17 @@ class HttpMiddleware:
             raise
         finally:
             seconds = perf_counter() - began
-            # Starlette leaves there what it routed to: one look-up, and no path is matched again.
+            # Starlette leaves there what it routed to: no path is matched again.
             try:
-                template = self._templates[id(scope["endpoint"])]
+                waiting = self._waiting[id(scope["endpoint"])][scope["method"]][status]
             except KeyError:
-                root = scope.get("app_root_path", scope.get("root_path", ""))
-                template = self._matching(scope["path"].removeprefix(root))
-            self._metrics.observe_request(scope["method"], template, status, seconds)
+                self._metrics.observe_request(
+                    scope["method"], self._template(scope), status, seconds
+                )
+            else:
+                waiting.append(seconds)
+                if len(waiting) >= WAITING:
+                    self._metrics.count_answered()
 
     def _learn(self, app: Starlette) -> None:
         self._routes = list(_walk(app.routes, ""))
@@ -144,15 +149,22 @@ class HttpMiddleware:
             if endpoints.count(endpoint) == 1
         }
         self._metrics.know({**_responses(self._routes), **self._responses})
+        self._waiting = {
+            endpoint: self._metrics.waiting_at(template)
+            for endpoint, template in self._templates.items()
+        }
 
-    def _matching(self, path: str) -> str:
-        """The template of the first route that takes a path.
+    def _template(self, scope: Scope) -> str:
+        """The template of what a request was routed to, or of the first route that takes its path.
 
-        Asked when nothing was routed to, when several routes share a handler, and when something
-        between here and the router hands on a copy of the scope.
+        The latter when nothing was routed to, when several routes share a handler, and when
+        something between here and the router hands on a copy of the scope.
         """
-        routes = self._routes or ()
-        return next((r.template for r in routes if r.regex.match(path)), UNMATCHED)
+        if known := self._templates.get(id(scope.get("endpoint"))):
+            return known
+        root = scope.get("app_root_path", scope.get("root_path", ""))
+        path = scope["path"].removeprefix(root)
+        return next((r.template for r in self._routes or () if r.regex.match(path)), UNMATCHED)
 
 
 def _walk(routes: Sequence[Any], prefix: str) -> Iterator[_Route]:

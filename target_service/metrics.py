@@ -83,21 +83,19 @@ class ModelMetrics(HttpMetrics):
         Raises:
             ValueError: They do not have these shapes.
         """
-        if self.seasonal:
-            with self._lock:
-                self._reference.turn_at(at, self._histograms)
-        # As bytes, which are copied much faster than the elements of an array are assigned; and
-        # with no lock, which costs as much as all of this.
         if (
             x.nbytes == self._row_bytes
             and len(x) == 1
             and scores.nbytes == _FLOAT64.itemsize
             and x.dtype is scores.dtype is _FLOAT64
         ):
-            self._waiting.append(x.tobytes() + scores.tobytes())
-        elif x.shape != (len(scores), self._width) or scores.ndim != 1:
+            self.observe_row(x, scores, at)
+            return
+        if x.shape != (len(scores), self._width) or scores.ndim != 1:
             raise ValueError(f"{x.shape} rows and {scores.shape} scores do not fit each other")
-        elif len(x) < WAITING:
+        if self.seasonal:
+            self._turn_at(at)
+        if len(x) < WAITING:
             rows = np.column_stack((x, scores)).astype(_FLOAT64, copy=False)
             self._waiting.extend(map(np.ndarray.tobytes, rows))
         else:
@@ -106,6 +104,22 @@ class ModelMetrics(HttpMetrics):
         if len(self._waiting) >= WAITING:
             with self._lock:
                 self._count_waiting()
+
+    def observe_row(self, x: Floats, scores: Floats, at: float | None = None) -> None:
+        """Count a single row, (1, d), and its score, (1,), both of float64, which nobody checks."""
+        if self.seasonal:
+            self._turn_at(at)
+        # As bytes, which are copied much faster than the elements of an array are assigned; and
+        # with no lock, which costs as much as all of this.
+        waiting = self._waiting
+        waiting.append(x.tobytes() + scores.tobytes())
+        if len(waiting) >= WAITING:
+            with self._lock:
+                self._count_waiting()
+
+    def _turn_at(self, at: float | None) -> None:
+        with self._lock:
+            self._reference.turn_at(at, self._histograms)
 
     def _count(self, x: Floats, scores: Floats) -> None:
         self._scores.add_many(scores, self._model.schema.segment_numbers(x))

@@ -17,7 +17,7 @@ import yaml
 
 from driftdrill.rig import PROJECT
 from driftdrill.rig.errors import UsageError
-from driftdrill.rig.refusals import refusal
+from driftdrill.rig.refusals import refuse_invalid
 from driftdrill.rig.tools import Tool
 from driftdrill.scaling import (
     scale_alertmanager_config,
@@ -54,7 +54,7 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
         UsageError: A file is not a valid rule file, or cannot be scaled; names the file given.
     """
     folder.mkdir()
-    for number, path in enumerate(rules, 1):
+    for path in rules:
         if not path.is_file():
             raise UsageError(
                 f"{path}: a folder; name the rule files in it, such as {path / '*.yml'}"
@@ -62,10 +62,11 @@ def write_rules(rules: Sequence[Path], speed: float, folder: Path, promtool: Too
                 else f"{path}: there is no such rule file"
             )
         _refuse_resource(path)
-        _check(promtool, path, path)
-        copy = folder / f"{number}-{path.stem}.yml"
+    refuse_invalid({path: path for path in rules}, promtool)
+    copies = {folder / f"{number}-{path.stem}.yml": path for number, path in enumerate(rules, 1)}
+    for copy, path in copies.items():
         _write(copy, _scaled(path, scale_rules, speed))
-        _check(promtool, copy, path)
+    refuse_invalid(copies, promtool)
     _write(folder / "driftdrill.yml", HARNESS_RULES)
 
 
@@ -177,9 +178,3 @@ def _refuse_resource(path: Path) -> None:
             f"{path}: a resource of Kubernetes: give the rules in it as a file of Prometheus; of a"
             f" PrometheusRule, `yq .spec {path}` prints it"
         )
-
-
-def _check(promtool: Tool, path: Path, original: Path) -> None:
-    """Let promtool check a rule file; `original` is what the user knows it by."""
-    if said := refusal([path], promtool):
-        raise UsageError(f"{original}: not a valid rule file\n{said}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from driftdrill.rig.errors import UsageError
 from driftdrill.rig.tools import Tool
 from driftdrill.scaling import milliseconds
 
@@ -31,6 +32,19 @@ def refusal(files: Sequence[Path], promtool: Tool) -> str:
         return ""
     said = (done.stdout + done.stderr).strip()
     return "\n".join([said, *(fault for path in files for fault in _without_duration(path))])
+
+
+def refuse_invalid(files: Mapping[Path, Path], promtool: Tool) -> None:
+    """UsageError where promtool refuses a rule file.
+
+    Args:
+        files: Each, and the path by which the user knows it.
+        promtool: Checks them.
+    """
+    if refusal([*files], promtool):  # mostly there is none, and one call tells
+        for file, known_as in files.items():
+            if found := refusal([file], promtool):
+                raise UsageError(f"{known_as}: not a valid rule file\n{found}")
 
 
 def _without_duration(path: Path) -> Iterator[str]:

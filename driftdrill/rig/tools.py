@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from driftdrill.rig import BUILD
@@ -116,15 +117,22 @@ def _working(name: str, folder: Path, beside: Path | None = None) -> Iterator[To
 def _tool(name: str, path: Path) -> Tool | None:
     """The program at a path, when it runs and says that it is the one."""
     try:
-        said = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    # Alertmanager of old wrote its version to the error stream.
-    version = re.match(rf"{name}, version (\S+)", said.stdout or said.stderr)
-    if not version:
+        version = _version(name, path, path.stat().st_mtime_ns)
+    except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
     # A Debian package that was unpacked elsewhere, ours among them, has its files beside it.
     share = path.absolute().parents[1] / "share" / "prometheus"
-    return Tool(name, path.absolute(), version[1], share if share.is_dir() else None)
+    return Tool(name, path.absolute(), version, share if share.is_dir() else None)
+
+
+@lru_cache
+def _version(name: str, path: Path, changed: int) -> str:  # noqa: ARG001  asks again after a change
+    """What a program of some name says it is; ValueError when it says something else."""
+    said = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, timeout=20, check=False
+    )
+    # Alertmanager of old wrote its version to the error stream.
+    version = re.match(rf"{name}, version (\S+)", said.stdout or said.stderr)
+    if not version:
+        raise ValueError(f"{path} is not {name}")
+    return version[1]

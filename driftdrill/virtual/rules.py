@@ -16,7 +16,7 @@ import yaml
 
 from driftdrill.promapi import Rule
 from driftdrill.rig.errors import UsageError
-from driftdrill.rig.refusals import refusal
+from driftdrill.rig.refusals import refuse_invalid
 from driftdrill.rig.tools import Tool
 from driftdrill.scaling import fault_in, milliseconds
 
@@ -92,10 +92,7 @@ def load_groups(files: Sequence[Path], interval: float, promtool: Tool) -> tuple
     Raises:
         UsageError: A file is not a valid rule file; names it.
     """
-    if refusal(files, promtool):  # mostly there is none, and one call tells
-        for path in files:
-            if found := refusal([path], promtool):
-                raise UsageError(f"{path}: not a valid rule file\n{found}")
+    refuse_invalid({path: path for path in files}, promtool)
     return tuple(group for path in files for group in _groups(path, interval))
 
 
