@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 import numpy as np
+from numpy.typing import NDArray
 
 from target_service.contract import Floats
 
@@ -50,8 +50,9 @@ def line_path(x: Floats, y: Floats) -> str:
     # Thinning leaves up to two columns between neighbours, which is no leap.
     leap = max(_GAP * float(np.median(np.diff(x))) if len(x) > 1 else 0.0, 3.0)
     parts, last = [], -np.inf
-    for px, py in _thinned(x, y):
-        if np.isnan(py):
+    kept = _thinned(x, y)
+    for px, py in zip(x[kept].tolist(), y[kept].tolist(), strict=True):
+        if py != py:
             last = -np.inf
             continue
         # A point alone would leave no ink: a line of no length, with round ends, is a dot.
@@ -67,11 +68,14 @@ def area_path(x: Floats, y: Floats, base: float) -> str:
     return f"M{x[0]:.1f} {base:.1f}{points}L{x[-1]:.1f} {base:.1f}Z"
 
 
-def _thinned(x: Floats, y: Floats) -> Iterator[tuple[float, float]]:
-    """The highest and lowest point of every column of pixels: the same picture from fewer."""
-    columns = np.flatnonzero(np.diff(np.floor(x))) + 1
-    for part in np.split(np.arange(len(x)), columns):
-        seen = part[~np.isnan(y[part])]
-        kept = {seen[y[seen].argmin()], seen[y[seen].argmax()]} if len(seen) else {part[0]}
-        for i in sorted(kept):
-            yield float(x[i]), float(y[i])
+def _thinned(x: Floats, y: Floats) -> NDArray[np.intp]:
+    """Where the highest and lowest point of every column of pixels are: the same picture of fewer.
+
+    Of a column with nothing but nan, its first.
+    """
+    columns, missing = np.floor(x), np.isnan(y)
+    first = np.flatnonzero(np.diff(columns, prepend=-np.inf))
+    lowest, highest = (
+        np.lexsort((np.where(missing, np.inf, values), columns))[first] for values in (y, -y)
+    )
+    return np.union1d(lowest, highest)
