@@ -162,7 +162,7 @@ def _examine(asked: _Question, journal: Journal, work: Path, stop: Path) -> None
     broken = _broken(asked.rules)
     with (
         tempfile.TemporaryDirectory(dir=work) as scratch,
-        opened(recording, broken.groups, tools, Path(scratch)) as trial,
+        opened(recording, broken.groups, tools, Path(scratch), len(asked.numbers)) as trial,
         journal.continued() as writer,
     ):
         sound = trial.verdict()
