@@ -55,7 +55,7 @@ def mutate(
                 line = f"  {scenario}: {noticed} of {total} mutants are noticed by now"
                 console.print(line, highlight=False, soft_wrap=True)
 
-        findings = study(plan, interruption, show)
+        findings = study(plan, arguments.equivalent, interruption, show)
     print_findings(findings, arguments, console)
     wrong = [m for m in findings.survivors if argued(m, arguments.equivalent) is None]
     if equivalent and not findings.undecided:

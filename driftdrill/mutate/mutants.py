@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from driftdrill.mutate.expressions import STRETCH, changes
@@ -34,6 +34,15 @@ class Mutant:
         return f"{self.rule}: {self.operator}: {self.change}"
 
 
+@dataclass(frozen=True)
+class Broken:
+    """Sound rules, all their mutants, and the alerts that depend on each rule."""
+
+    groups: tuple[Group, ...]
+    mutants: tuple[Mutant, ...]
+    readers: Mapping[str, frozenset[str]]
+
+
 def mutants(groups: Sequence[Group]) -> Iterator[Mutant]:
     """Every mutant of the rules that some alert depends on, the alerts included.
 
@@ -53,6 +62,18 @@ def mutants(groups: Sequence[Group]) -> Iterator[Mutant]:
                 rules_left = [*group.rules[:j], *broken, *group.rules[j + 1 :]]
                 damaged = _with_rules(group, rules_left, j, bool(broken))
                 yield Mutant(rule.name, operator, change, (*groups[:i], damaged, *groups[i + 1 :]))
+
+
+def alerts_behind(groups: Sequence[Group]) -> dict[str, frozenset[str]]:
+    """The alerts that depend on each rule, by the rule's name; an alert depends on itself."""
+    rules = [rule for group in groups for rule in group.rules]
+    readers: dict[str, frozenset[str]] = {}
+    for place, alert in enumerate(rules):
+        if alert.alerting:
+            for group in needed_by(groups, {place}):
+                for rule in group.rules:
+                    readers[rule.name] = readers.get(rule.name, frozenset()) | {alert.name}
+    return readers
 
 
 def _broken(rule: GroupRule) -> Iterator[tuple[str, str, tuple[GroupRule, ...]]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from driftdrill.mutate.equivalents import Arguments, argued
 from driftdrill.mutate.mutants import Mutant
-from driftdrill.mutate.study import Findings
+from driftdrill.mutate.progress import Findings
 from driftdrill.text import printable_lines
 
 

@@ -19,7 +19,7 @@ from driftdrill.virtual.engine import Loaded, answers
 from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.promql_text import scraped_selectors
 from driftdrill.virtual.reach import unexposed
-from driftdrill.virtual.recorders import Recorders
+from driftdrill.virtual.recorders import Recorders, label_apart
 from driftdrill.virtual.recording import read_recording, recorded_scenario
 from driftdrill.virtual.rules import Group, words
 from driftdrill.virtual.stages import shared_metrics, store_shared
@@ -31,20 +31,25 @@ Samples = dict[str, tuple[Series, ...]]
 
 
 @contextmanager
-def opened(recording: Path, groups: Sequence[Group], tools: Tools, work: Path) -> Iterator[Trial]:
+def opened(
+    recording: Path, groups: Sequence[Group], tools: Tools, work: Path, mutants: int
+) -> Iterator[Trial]:
     """A recorded drill, with a Prometheus on it while the `with` block lasts.
 
     Args:
         recording: Its folder.
-        groups: The sound rules, which mutants are compared with. What several of them read is
-            evaluated once, for all mutants that leave it as it is.
+        groups: The sound rules, which mutants are compared with.
         tools: Prometheus and promtool.
         work: New or empty folder.
+        mutants: How many will be brought. What it pays to store for as many is evaluated once, for
+            all that leave it as it is.
     """
     about = read_recording(recording)
     span = Span(round(about.start * 1000), round(about.duration * 1000))
     recorders = Recorders(groups, span.start)
     alert_queries(groups, Inliner(recorders))
+    for name in recorders.names:
+        recorders.reads[name] *= 1 + mutants
     with Store(recording, tools, work / "store", Interruption()) as store:
         shared = shared_metrics(groups, recorders, store, span)
         store_shared(shared, store, span)
@@ -78,7 +83,7 @@ class Trial:
 
     def verdict(self) -> Verdict:
         """How the drill ends with the sound rules; to be asked before any mutant is brought."""
-        found = answers(self._groups, self._next_run(frozenset()))
+        found = answers(self._groups, self._next_run())
         self._sound = _by_alert(found.samples)
         return self._judge(self._groups, self._sound, found.faults)
 
@@ -90,7 +95,7 @@ class Trial:
             alerts: The alerts that depend on the rule that is broken.
         """
         others = {name: found for name, found in self._sound.items() if name not in alerts}
-        loaded = self._next_run(_spoilt(self._groups, mutant.rule))
+        loaded = self._next_run(mutant.rule)
         try:
             found = answers(mutant.groups, loaded, alerts)
             faults = found.faults or unexposed(
@@ -106,11 +111,19 @@ class Trial:
     ) -> tuple[AlertQuery, ...]:
         return alert_queries(groups, Inliner(Recorders(groups, self._loaded.span.start)), names)
 
-    def _next_run(self, spoilt: Collection[str]) -> Loaded:
-        """The recording without what was stored of some metrics, and with a folder of its own."""
+    def _next_run(self, broken: str = "") -> Loaded:
+        """The recording with a folder of its own, without what is stored of a broken metric.
+
+        Nor is there what reads it. But where a label sets its rules apart, what those record that
+        are not broken is left.
+        """
         self._runs += 1
         work = self._loaded.work / f"run-{self._runs}"
-        return replace(self._loaded, stored=self._loaded.stored.difference(spoilt), work=work)
+        spoilt, stored = _spoilt(self._groups, broken), self._loaded.stored
+        recorders = Recorders(self._groups, self._loaded.span.start).of(broken)
+        apart = broken in stored and label_apart(recorders) is not None
+        kept = [r.rule for r in recorders if apart and not words(r.rule.expr) & spoilt]
+        return replace(self._loaded, stored=stored - spoilt, work=work, kept=kept)
 
     def _judge(self, groups: Sequence[Group], samples: Samples, faults: tuple[str, ...]) -> Verdict:
         about, clock = self._about, Clock(self._about.start, 1.0)

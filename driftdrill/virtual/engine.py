@@ -18,7 +18,7 @@ from driftdrill.virtual.inline import Inliner
 from driftdrill.virtual.reach import collisions, unexposed, unreachable
 from driftdrill.virtual.recorders import Recorders
 from driftdrill.virtual.recording import read_recording
-from driftdrill.virtual.rules import Group, as_loaded, load_groups, needed_by
+from driftdrill.virtual.rules import Group, GroupRule, as_loaded, load_groups, needed_by
 from driftdrill.virtual.selectors import read_by
 from driftdrill.virtual.stages import Shared, Staged, shared_metrics, store_shared
 from driftdrill.virtual.statistics import CURVE_POINTS, statistics
@@ -109,6 +109,7 @@ class Loaded:
         stored: Recorded metrics whose samples Prometheus has as well.
         promtool: Evaluates what cannot be asked of Prometheus.
         work: New or empty folder for what promtool reads.
+        kept: Rules of other metrics whose samples Prometheus has, too.
     """
 
     prometheus: Prometheus
@@ -117,6 +118,7 @@ class Loaded:
     stored: frozenset[str]
     promtool: Tool
     work: Path
+    kept: Sequence[GroupRule] = ()
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def answers(
         EngineError: A rule cannot be evaluated, or not every evaluation took place.
     """
     span = loaded.span
-    recorders = Recorders(groups, span.start, loaded.stored)
+    recorders = Recorders(groups, span.start, loaded.stored, loaded.kept)
     queries = alert_queries(groups, Inliner(recorders), names)
     # Alerts of one name stay together: promtool's answer does not tell them apart.
     exact = {q.rule.name for q in queries if q.query is None or engine == "promtool"}

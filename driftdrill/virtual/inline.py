@@ -204,6 +204,9 @@ class Inliner:
         own, others = divide(at.matchers, set(rule.labels))
         if not all(holds(matcher, rule.labels[matcher.name]) for matcher in own):
             return NOTHING
+        if self._recorders.is_kept(rule):
+            its = (promql.Matcher(promql.MatchOp.Equal, *label) for label in rule.labels.items())
+            return selector(STORED + rule.name, (*its, *others)) + offset_text(at.offset)
         node, interval = _parsed(rule.expr), recorder.group.interval
         scalar = is_scalar(node)
         if scalar and not all(holds(matcher, "") for matcher in others):

@@ -86,12 +86,13 @@ def unexposed(
         span: All of it.
         sound: Selectors that need not be looked at.
     """
-    missing = {*METRICS, NOTHING}.difference(prometheus.get("label/__name__/values"))
+    missing = {*METRICS}.difference(prometheus.get("label/__name__/values"))
     return tuple(
         f"{alert.rule.name} reads {selector.removesuffix('{}')}, which nothing here exposes"
         for alert in alerts
         for selector in scraped_selectors(alert.query or "vector(1)")
-        if selector not in sound
+        if selector != NOTHING
+        and selector not in sound
         and not words(alert.rule.expr) & _ABSENCE
         and selector.partition("{")[0] not in missing
         and not _exists(selector, prometheus, span)
@@ -116,7 +117,7 @@ def _why_unreachable(
     except EngineError:
         return None  # Values that a comparison leaves out may collide: so there are values.
     missing = [s for s in scraped_selectors(query) if not _exists(s, prometheus, span)]
-    if f"{NOTHING}{{}}" in missing:
+    if NOTHING in missing:
         return "no rule records the labels that it selects"
     if missing:
         return f"no series matches {', '.join(missing)}"

@@ -43,17 +43,23 @@ class Recorders:
         groups: In the order of evaluation.
         start: Unix milliseconds of the first evaluation.
         stored: Recorded metrics whose samples are there, as if they had been scraped.
+        kept: Rules of other metrics whose samples are there, too; a label sets them apart.
 
     Attributes:
         reads: How often each recorded metric has been asked for.
     """
 
     def __init__(
-        self, groups: Sequence[Group], start: int, stored: frozenset[str] = frozenset()
+        self,
+        groups: Sequence[Group],
+        start: int,
+        stored: frozenset[str] = frozenset(),
+        kept: Sequence[GroupRule] = (),
     ) -> None:
         self.start = start
         self.reads: Counter[str] = Counter()
         self._stored = stored
+        self._kept = kept
         self._by_name: dict[str, list[Recorder]] = {}
         rules = [(group, rule) for group in groups for rule in group.rules]
         for place, (group, rule) in enumerate(rules):
@@ -72,6 +78,10 @@ class Recorders:
     def is_stored(self, name: str) -> bool:
         """Whether a metric's samples are there."""
         return name in self._stored
+
+    def is_kept(self, rule: GroupRule) -> bool:
+        """Whether the samples of one of a metric's rules are there."""
+        return rule in self._kept
 
     def behind(self, name: str, place: int, interval: int, step: int) -> Sequence[Recorder]:
         """The rules that stand behind a metric for a reader; none when it was scraped or stored.

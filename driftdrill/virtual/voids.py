@@ -16,8 +16,8 @@ import promql_parser as promql
 from driftdrill.promapi import COMPARISONS, Prometheus, PrometheusError
 from driftdrill.virtual.promql_text import is_scalar
 
-NOTHING = "driftdrill:nothing"
-"""A metric that no series has."""
+NOTHING = "driftdrill:nothing{}"
+"""Selects a metric that no series has."""
 
 _WORTH_ASKING = 3_600_000_000
 """Milliseconds, a thousand hours, that all evaluations together have to look through: what a

@@ -79,6 +79,23 @@ def test_matchers_that_no_rule_can_meet_leave_nothing(inline):
     assert scraped_selectors(inline('n{le="1"}')) == ["driftdrill:nothing{}"]
 
 
+def test_what_a_rule_recorded_is_read_where_it_is_kept_and_the_others_are_inlined(groups):
+    inliner = Inliner(Recorders(groups, round(START * 1000), kept=groups[0].rules[:1]))
+    told = {
+        'rate{le="1"}': ['driftdrill:stored:rate{window="5m",le="1"}', 'x_bucket{le="1"}'],
+        'rate{window="1h"}': ["x_bucket{}"],
+        'rate{window!="1h"} offset 2m': ['driftdrill:stored:rate{window="5m"}'],
+    }
+    for expr, selectors in told.items():
+        assert scraped_selectors(inliner.inline(expr, 8, groups[-1])) == selectors
+    assert 'window="5m"} offset 120000ms' in inliner.inline("rate offset 2m", 8, groups[-1])
+
+
+def test_selectors_are_told_from_what_stands_in_strings():
+    query = r'label_replace(a{b="}\"c{"}[5ms] offset 9ms,"d","e{}","","") or on (f) a:g{} or a:g{}'
+    assert scraped_selectors(query) == [r'a{b="}\"c{"}', "a:g{}"]
+
+
 def test_a_label_that_tells_rules_apart_is_all_that_is_compared(inline, tmp_path):
     assert inline("rate").count(" or on (window) ") == 1
     path = tmp_path / "rules.yml"
