@@ -58,6 +58,7 @@ def test_every_counter_starts_at_0(metrics: ModelMetrics) -> None:
     [
         pytest.param([1] * (2 * WAITING + 30), id="one by one"),
         pytest.param([3, WAITING - 4, 2, WAITING, WAITING + 29], id="mixed"),
+        pytest.param([WAITING // 2 - 1] * 5 + [WAITING // 2, 1], id="on the edge"),
         pytest.param([2 * WAITING + 30], id="at once"),
     ],
 )
