@@ -181,8 +181,8 @@ def _waiting(line: Expectation, task: _Task, now: float) -> str | None:
 
 
 def _state(life: Alert | None) -> tuple[State, float | None]:
-    if life is None:
-        return "inactive", None
+    if life is None or (life.firing_at is None and life.resolved_at is not None):
+        return "inactive", None  # what only waited, and went away, has nothing to resolve
     if life.resolved_at is not None:
         return "resolved", life.resolved_at
     if life.firing_at is not None:

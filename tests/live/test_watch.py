@@ -263,7 +263,10 @@ def test_a_drill_is_seen_from_start_to_verdict(page, up):
             seen.append(state)
             picture(page, f"alert-{state}")
         page.wait_for_timeout(100)
-    assert seen == ["", "inactive", "pending", "firing", "resolved"], up.said
+    # An evaluation that a busy machine is late with looks like an end, until it comes.
+    first_seen = list(dict.fromkeys(seen))
+    assert first_seen == ["", "inactive", "pending", "firing", "resolved"], seen
+    assert seen[-1] == "resolved", seen
     assert banner.locator(".outcome").inner_text() == "PASS", up.said
     picture(page, "verdict")
 

@@ -65,6 +65,7 @@ def test_before_the_change_an_expected_alert_is_inactive_and_not_due_yet():
         ((1300.0, None, None), "pending", "at 21m40s"),
         ((1300.0, 1320.0, None), "firing", "at 22m"),
         ((1300.0, 1320.0, 1500.0), "resolved", "at 25m"),
+        ((1300.0, None, 1500.0), "inactive", "-"),
     ],
 )
 def test_each_state_of_an_alert_is_shown_with_the_time_since_when(life, state, since):
