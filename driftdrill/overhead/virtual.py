@@ -6,7 +6,7 @@ What needs a process, its CPU per request and its memory, is left to the live st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from driftdrill.models import service
 from driftdrill.overhead.bench import chunk_bytes
 from driftdrill.overhead.claims import Step
 from driftdrill.overhead.queries import Span, query_seconds, shipped_queries
+from driftdrill.overhead.remote_write import push
 from driftdrill.overhead.seen import Seen
 from driftdrill.overhead.subject import MODEL, bodies, log_line
 from driftdrill.overhead.timing import least_of
@@ -28,12 +29,13 @@ from driftdrill.promapi import Prometheus
 from driftdrill.rig.interrupts import Interruption
 from driftdrill.rig.tools import Tools
 from driftdrill.virtual.exposed import families
+from driftdrill.virtual.gotext import labels
 from driftdrill.virtual.observe import SCRAPE_INTERVAL_S
-from driftdrill.virtual.recording import START, Recording, write_recording
+from driftdrill.virtual.recording import START
 from driftdrill.virtual.samples import Family
 from driftdrill.virtual.selectors import everything
+from driftdrill.virtual.server import serve
 from driftdrill.virtual.service import VirtualService
-from driftdrill.virtual.store import Store
 from driftdrill.virtual.world import simulate
 from scenarios.spec import Scenario, load
 from scenarios.target import shipped_target
@@ -103,12 +105,11 @@ def _world(
     history = simulate(scenario, services, 0, SCRAPE_INTERVAL_S, lambda _time: interruption.check())
     times = START + history.scrapes
     shown = families(history, scenario.fleet, scenario.lost_scrapes, 0, START, everything)
-    recording = Recording(scenario.name, 0, _HOUR_S, SCRAPE_INTERVAL_S)
-    dense = (_dense(family, times) for family in shown)
-    write_recording(folder / "recording", recording, scenario, dense, portable=False)
     work = folder / "prometheus"
-    store = stack.enter_context(Store(folder / "recording", tools, work, interruption))
-    prometheus = stack.enter_context(closing(store.client()))
+    takes_samples = ("--web.enable-remote-write-receiver", "--web.enable-admin-api")
+    served = serve(work / "data", tools, work, interruption, *takes_samples)
+    prometheus = stack.enter_context(closing(Prometheus(stack.enter_context(served))))
+    push(prometheus.url, (series for family in shown for series in _dense(family, times)))
 
     (process,) = history.processes
     metrics = process.service.start()
@@ -147,17 +148,15 @@ def _scenario(rate: float, folder: Path) -> Scenario:
     return load(path)
 
 
-def _dense(family: Family, times: Floats) -> Family:
-    """With a sample at every scrape: a recording keeps fewer of what never changes."""
-    series = (
-        (name, times, values if len(values) == len(times) else np.full(len(times), values[0]))
-        for name, _times, values in family.series
-    )
-    return Family(family.name, family.kind, series)
+def _dense(family: Family, times: Floats) -> Iterator[tuple[dict[str, str], Floats, Floats]]:
+    """A family's series, each with a sample at every scrape: of what never changes it has fewer."""
+    for name, own, values in family.series:
+        every = values if len(own) == len(times) else np.full(len(times), values[0])
+        yield labels(name), times, every
 
 
 def _head_series(prometheus: Prometheus) -> float:
-    """The series that are stored; those of the block, as the head has been written into it."""
+    """The series that are stored."""
     (found,) = prometheus.curves(
         'count({__name__!=""})', START + _ASKED_FROM_S, START + _ASKED_FROM_S, 1.0
     )

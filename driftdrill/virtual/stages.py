@@ -28,18 +28,20 @@ from driftdrill.virtual.recorders import (
 )
 from driftdrill.virtual.rules import Group
 from driftdrill.virtual.samples import STALE
-from driftdrill.virtual.store import QUERY_LIMIT_S, Store
+from driftdrill.virtual.server import QUERY_LIMIT_S
+from driftdrill.virtual.store import Store
 from driftdrill.virtual.timelines import Span
 from target_service.contract import Floats
 
 MAX_SERIES = 500
 """Of a stored metric: the samples of an answer are in our memory for a moment."""
 
-_SAMPLE_COST = 4
+_SAMPLE_COST = 3
 """What a sample costs that passes through us, in selected series per evaluation."""
 
-_STAGE_COST = 0.2
-"""What it costs to have a later stage found, per series of the recording, in the same unit."""
+_STAGE_COST = 100_000
+"""What it costs to have a stage found, by a server of its own, in selected series of one evaluation:
+more than storing saves in a drill of two hours, and nothing beside a month's."""
 
 _PROBES = 2
 
@@ -75,8 +77,8 @@ def shared_metrics(
         EngineError: A rule cannot be evaluated.
     """
     with closing(store.client()) as prometheus:
-        sizes = _Sizes(prometheus, span, store.series)
-        return tuple(_worth_storing(groups, inlined, sizes, span.start).values())
+        sizes = _Sizes(prometheus, span)
+        return tuple(_worth_storing(groups, inlined, sizes, span).values())
 
 
 def store_shared(shared: Sequence[Shared], store: Store, span: Span) -> None:
@@ -122,10 +124,9 @@ class Staged(Prometheus):
 
 
 class _Sizes:
-    """How many series expressions have, and the recording."""
+    """How many series expressions have."""
 
-    def __init__(self, prometheus: Prometheus, span: Span, recorded: int) -> None:
-        self.recorded = recorded
+    def __init__(self, prometheus: Prometheus, span: Span) -> None:
         self._prometheus, self._span = prometheus, span
         self._known: dict[str, float] = {}
 
@@ -150,7 +151,7 @@ class _Sizes:
 
 
 def _worth_storing(
-    groups: Sequence[Group], inlined: Recorders, sizes: _Sizes, start: int
+    groups: Sequence[Group], inlined: Recorders, sizes: _Sizes, span: Span
 ) -> Mapping[str, Shared]:
     """The metrics to store by the name that they are stored under, none before those it reads.
 
@@ -160,10 +161,12 @@ def _worth_storing(
     be worth it with all that it reads inlined.
     """
     found: dict[str, Shared] = {}
-    fully = Inliner(Recorders(groups, start))
+    fully = Inliner(Recorders(groups, span.start))
     names = [name for name in inlined.names if inlined.reads[name] > 1]
     for name in sorted(names, key=lambda name: inlined.of(name)[-1].place):
-        before = Inliner(Recorders(groups, start, frozenset(one.name for one in found.values())))
+        before = Inliner(
+            Recorders(groups, span.start, frozenset(one.name for one in found.values()))
+        )
         try:
             reading, alone = (
                 [_inlined(recorder, inliner) for recorder in inlined.of(name)]
@@ -172,12 +175,14 @@ def _worth_storing(
         except CannotInlineError:
             continue
         series = sum(sizes.of(rule.query, rule) for rule in alone)
-        last = max((one.stage for one in found.values()), default=0)
+        last = max((one.stage for one in found.values()), default=-1)
+        evaluations = len(span.instants(inlined.of(name)[-1].group.interval))
         saved = inlined.reads[name] * sizes.selected(reading, found)
         for rules in (reading, alone):
             stage = _stage(rules, found)
             cost = sizes.selected(rules, found) + _SAMPLE_COST * series
-            cost += _STAGE_COST * sizes.recorded * (stage > last)
+            if stage > last:
+                cost += _STAGE_COST / evaluations
             if series <= MAX_SERIES and saved > cost:
                 found[STORED + name] = Shared(name, rules, series, stage)
                 break

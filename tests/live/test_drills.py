@@ -133,19 +133,23 @@ def test_a_rule_that_was_removed_fails_the_drill(deaf):
 VERSIONS = {"2.42": "bookworm", "3.5": "sid"}
 
 
+def programs(series: str) -> dict[str, str]:
+    """The environment in which a version is used."""
+    assert is_debian(), "these versions are fetched from Debian's archive"
+    tools = BUILD / "versions" / VERSIONS[series]
+    fetch_tools(tools, VERSIONS[series])
+    binaries = tools / "debian" / "usr" / "bin"
+    return {name.upper(): str(binaries / name) for name in ("prometheus", "promtool")}
+
+
 @pytest.fixture(scope="module")
 def versions(run_shared, at_once, tmp_path_factory):
     """The same drill on an old and a new Prometheus, at the same time."""
-    assert is_debian(), "these versions are fetched from Debian's archive"
     folder = tmp_path_factory.mktemp("versions")
     file = scenario(folder, "covariate-sudden", traffic=LIGHTLY, phases=BRIEFLY)
 
     def on(series):
-        tools = BUILD / "versions" / VERSIONS[series]
-        fetch_tools(tools, VERSIONS[series])
-        binaries = tools / "debian" / "usr" / "bin"
-        env = {name.upper(): str(binaries / name) for name in ("prometheus", "promtool")}
-        drill = run_shared(file, "--speed", "60", env=env)
+        drill = run_shared(file, "--speed", "60", env=programs(series))
         return (drill, *drill.finish())
 
     return at_once(on, VERSIONS)
@@ -157,3 +161,12 @@ def test_the_outcome_is_the_same_on_old_and_new_prometheus(versions, series):
     assert verdict["versions"]["prometheus"].startswith(series)
     assert code == 0, verdict["reasons"]
     assert found(verdict) == {("FeatureDrift", "income"), ("ScoreDrift", "")}
+
+
+def test_a_virtual_drill_has_the_same_timelines_on_all_of_them(run):
+    drills = [run("concept-sudden", "--virtual", env=env) for env in ({}, *map(programs, VERSIONS))]
+    usual, *others = (drill.finish()[1] for drill in drills)
+    series = [verdict["versions"].pop("prometheus")[:4] for verdict in (usual, *others)]
+    assert series[1:] == ["2.42", "3.5."]
+    assert usual["alerts"]
+    assert others == [usual, usual]

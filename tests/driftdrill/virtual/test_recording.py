@@ -1,4 +1,4 @@
-"""Series on their way into a recording, out of it, and into Prometheus."""
+"""Series on their way into a recording and out of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from driftdrill.promapi import PrometheusError
-from driftdrill.rig.interrupts import Interruption
-from driftdrill.rig.tools import find_tools
-from driftdrill.virtual import gotext, store
 from driftdrill.virtual.openmetrics import read_series
 from driftdrill.virtual.recording import (
     START,
@@ -19,9 +15,7 @@ from driftdrill.virtual.recording import (
     recorded_series,
     write_recording,
 )
-from driftdrill.virtual.remote_write import push
 from driftdrill.virtual.samples import STALE, Family
-from driftdrill.virtual.store import Store
 from scenarios.spec import find
 
 TIMES = START + 7.5 + 15.0 * np.arange(500)
@@ -72,31 +66,3 @@ def test_where_a_series_ended_is_kept_to_the_bit(portable, tmp_path):
     assert found.tobytes() == values.tobytes()
     ((_, samples),) = read_series(metrics_file(tmp_path / "r"))
     assert [value for _, value in samples] == ["1", "stale", "3", "stale"]
-
-
-@pytest.mark.parametrize("longest_open", [0.0, store.OPEN_S])
-def test_prometheus_takes_every_sample_over_remote_write(longest_open, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "OPEN_S", longest_open)
-    recording = write(tmp_path / "r", portable=False)
-    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as held_by:
-        client = held_by.client()
-        asked = {"query": '{__name__=~".+"}[3h]', "time": str(TIMES[-1])}
-        answer = client.get("query", asked)["result"]
-        client.close()
-    found = {
-        frozenset(series["metric"].items()): [(t, float(v)) for t, v in series["values"]]
-        for series in answer
-    }
-    expected = {
-        frozenset(gotext.labels(name).items()): list(zip(times, values, strict=True))
-        for name, (times, values) in held(recorded_series(recording)).items()
-    }
-    assert found == expected
-
-
-def test_samples_that_nobody_takes_are_an_error(tmp_path):
-    recording = write(tmp_path / "r", portable=False)
-    with Store(recording, find_tools(), tmp_path / "work", Interruption()) as held_by:
-        again = ({"__name__": "score"}, TIMES, np.full(500, 7.0))
-        with pytest.raises(PrometheusError, match="took no samples"):
-            push(f"{held_by.url}/nowhere", [again])

@@ -1,6 +1,6 @@
-"""Series into a running Prometheus, by the remote-write protocol 0.1.0.
+"""Series into a running Prometheus, to see what it makes of them: the remote-write protocol 0.1.0.
 
-Far cheaper than text: no number is printed, and none is parsed. A request is a protobuf message,
+A request is a protobuf message,
 
     WriteRequest { repeated TimeSeries timeseries = 1 }
     TimeSeries   { repeated Label labels = 1;  repeated Sample samples = 2 }
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftdrill.promapi import PrometheusError
+from driftdrill.virtual.varints import varint, varints
 from target_service.contract import Floats
 
 _REQUEST_BYTES = 2_000_000
@@ -90,31 +91,15 @@ def _timed(times: Floats) -> NDArray[np.uint8]:
     fields = np.empty((len(times), 12 + _TIME_BYTES), dtype=np.uint8)
     fields[:, 0], fields[:, 1] = 2 << 3 | 2, 10 + _TIME_BYTES
     fields[:, 2], fields[:, 11] = 1 << 3 | 1, 2 << 3 | 0
-    fields[:, 12:] = _varints(np.rint(times * 1000).astype(np.int64))
+    fields[:, 12:] = varints(np.rint(times * 1000).astype(np.int64), _TIME_BYTES)
     return fields
-
-
-def _varints(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """(n, _TIME_BYTES) seven bits a byte, the lowest first; all but the last byte are marked."""
-    bits = numbers[:, None] >> 7 * np.arange(_TIME_BYTES) & 0x7F
-    bits[:, :-1] |= 0x80
-    return bits.astype(np.uint8)
 
 
 def _field(number: int, content: bytes | str) -> bytes:
     data = content.encode() if isinstance(content, str) else content
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return varint(number << 3 | 2) + varint(len(data)) + data
 
 
 def _snappy(data: bytes) -> bytes:
     """One literal: its length, a tag that says that four bytes of length - 1 follow, the data."""
-    return _varint(len(data)) + b"\xfc" + (len(data) - 1).to_bytes(4, "little") + data
+    return varint(len(data)) + b"\xfc" + (len(data) - 1).to_bytes(4, "little") + data
