@@ -40,8 +40,8 @@ _SAMPLE_COST = 3
 """What a sample costs that passes through us, in selected series per evaluation."""
 
 _STAGE_COST = 100_000
-"""What it costs to have a stage found, by a server of its own, in selected series of one evaluation:
-more than storing saves in a drill of two hours, and nothing beside a month's."""
+"""What it costs to have a stage found, by a server of its own, in series selected once: more than
+storing saves in a drill of two hours, and nothing beside a month's."""
 
 _PROBES = 2
 
