@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,15 +78,17 @@ def find_tools(fetch: bool = True, folder: Path = BUILD / "tools") -> Tools:
 
 def _look(folder: Path) -> Tools | str:
     """The programs that are here, or what is missing."""
-    prometheus = next(_working("prometheus", folder), None)
-    alertmanager = next(_working("alertmanager", folder), None)
+    with ThreadPoolExecutor() as pool:  # each takes a tenth of a second to say what it is
+        prometheus, alertmanager, node_exporter = pool.map(
+            lambda name: next(_working(name, folder), None),
+            ("prometheus", "alertmanager", "node_exporter"),
+        )
     if not prometheus or not alertmanager:
         name = "prometheus" if not prometheus else "alertmanager"
         return f"no {name} on PATH or in {folder}; set {name.upper()}, or run `driftdrill doctor`"
     seen = []
     for promtool in _working("promtool", folder, beside=prometheus.path.parent):
         if promtool.series == prometheus.series:
-            node_exporter = next(_working("node_exporter", folder), None)
             return Tools(prometheus, promtool, alertmanager, node_exporter)
         seen.append(f"{promtool.path} is {promtool.version}")
     return (

@@ -153,8 +153,8 @@ def pool(
         sums.append((np.where(known, expected + group, nowhere), scores))
     elements, added = zip(*sums, strict=True)
     return Pool(
-        bins=np.column_stack([*bins, accepted, labelled_bins]),
-        sums=np.column_stack(elements),
-        values=np.nan_to_num(np.column_stack(added)),
+        bins=np.stack([*bins, accepted, labelled_bins], axis=1),
+        sums=np.stack(elements, axis=1),
+        values=np.nan_to_num(np.stack(added, axis=1), copy=False),
         width=service.width + 1,
     )

@@ -130,29 +130,31 @@ def _tell(drill: Drill, counted: list[Floats]) -> None:
     late = math.ceil(drill.scenario.label_delay / (scrapes[1] - scrapes[0]))
     told: dict[int, Floats] = {}
     for number, new in enumerate(counted):
-        elements = _label_elements(drill.service(number))
+        elements, span = _label_elements(drill.service(number)), drill.spans[number]
         told[number] = np.zeros((len(elements), len(scrapes)))
-        told[number][:, drill.spans[number]] = new[elements]
-        told[number] = np.pad(told[number], ((0, 0), (late, 0)))[:, : len(scrapes)]
+        then = told[number][:, span.start + late : span.stop + late]
+        then[:] = new[elements, : then.shape[1]]
         new[elements] = 0.0
     for number, outcomes in told.items():
         for receiver, at in _receivers(drill, number):
             elements = _label_elements(drill.service(receiver))
-            own = at - drill.spans[receiver].start
-            counted[receiver][np.ix_(elements, own)] += outcomes[:, at]
+            first = drill.spans[receiver].start
+            own = slice(at.start - first, at.stop - first, at.step)
+            counted[receiver][elements, own] += outcomes[:, at]
 
 
-def _receivers(drill: Drill, life: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+def _receivers(drill: Drill, life: int) -> Iterator[tuple[int, slice]]:
     """The lives that are told about a life's predictions, each with the scrapes that show it.
 
     Where several are, each takes its turn.
     """
     for rotation in drill.scenario.fleet.rotations:
         honouring = drill.scenario.fleet.honouring(life, rotation.start)
-        inside = (drill.scrapes >= rotation.start) & (drill.scrapes < rotation.end)
-        at = np.flatnonzero(inside)
+        begin, end = np.searchsorted(drill.scrapes, [rotation.start, rotation.end]).tolist()
         for turn, receiver in enumerate(honouring):
-            yield receiver, at[at % len(honouring) == turn]
+            first = begin + (turn - begin) % len(honouring)
+            if first < end:
+                yield receiver, slice(first, end, len(honouring))
 
 
 def _label_elements(service: VirtualService) -> list[int]:

@@ -32,8 +32,8 @@ _PARALLEL = 2
 """Runs at once, and parts of a long one."""
 
 _ENVIRONMENT = {"GOGC": "200", "GODEBUG": "memprofilerate=0"}
-"""To clean up at three times what is kept, instead of at twice, saves a tenth of the processor time,
-for some 100 MB for each day of a part; not to sample who uses memory saves 8 %."""
+"""Cleaning up at three times what is kept, instead of at twice, saves a tenth of processor time,
+for some 100 MB for each day of a part; not sampling who uses memory saves 8 %."""
 
 _RULE_ERROR = re.compile(r"^\s*rule: (.+?), time: \S+, err: (.*)$", re.MULTILINE)
 _GOT = re.compile(r"^\s+got: (.*)$", re.MULTILINE)

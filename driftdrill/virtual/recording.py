@@ -2,8 +2,8 @@
 
 A folder of three files: the series; `recording.json`; and `scenario.yaml`, the drill as in its
 file. The series are `metrics.om`, OpenMetrics text that promtool reads, with `metrics.stale` where
-series ended before the drill did; or, while a drill runs, `samples.npz`. What is text is sealed:
-a digit that a disk lost would be other evidence.
+series ended before the drill did; or, while a drill runs, `samples.f64` and its index. What is text
+is sealed: a digit that a disk lost would be other evidence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from scenarios.spec import MAX_DURATION_S, Scenario, load
 from scenarios.stretch import stretch
 
 METRICS = "metrics.om"
-_ARRAYS = "samples.npz"
+_ARRAYS = "samples.f64"
 _ABOUT = "recording.json"
 _SCENARIO = "scenario.yaml"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -38,43 +37,57 @@ class Family:
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """Where a series is: in row `row` of the array of all series with the times number `grid`."""
+    """Where a series is among the numbers of the file: how many come before, and how many it has.
+
+    Series that were sampled at the same times share them.
+    """
 
     family: str
     kind: str
     series: str
-    grid: int
-    row: int
+    times: int
+    values: int
+    length: int
+
+
+_INDEX = ".index"
+"""Suffix of the file beside the numbers that says whose they are."""
 
 
 def save(path: Path, families: Iterable[Family]) -> None:
-    """Write series as arrays, one for all those that were sampled at the same times."""
-    grids: dict[bytes, tuple[int, Floats, list[Floats]]] = {}
+    """Write series as the bytes of their numbers."""
+    grids: dict[bytes, int] = {}
     rows = []
-    for family in families:
-        for series, times, values in family.series:
-            grid, _, stack = grids.setdefault(times.tobytes(), (len(grids), times, []))
-            rows.append(_Row(family.name, family.kind, series, grid, len(stack)))
-            stack.append(values)
-    arrays: dict[str, Any] = {"index": np.frombuffer(msgspec.json.encode(rows), dtype=np.uint8)}
-    for grid, times, stack in grids.values():
-        arrays |= {f"times_{grid}": times, f"values_{grid}": np.array(stack)}
-    np.savez(path, **arrays)
+    with path.open("wb") as file:
+
+        def place(numbers: Floats) -> int:
+            begin = file.tell() // numbers.itemsize
+            file.write(np.ascontiguousarray(numbers).data)
+            return begin
+
+        for family in families:
+            for series, times, values in family.series:
+                key = times.tobytes()
+                if key not in grids:
+                    grids[key] = place(times)
+                found = grids[key], place(values), len(values)
+                rows.append(_Row(family.name, family.kind, series, *found))
+    path.with_suffix(_INDEX).write_bytes(msgspec.json.encode(rows))
 
 
 def load_families(path: Path) -> Iterator[Family]:
     """What `save` wrote, in its order."""
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    index = msgspec.json.decode(arrays["index"].tobytes(), type=list[_Row])
-    for (name, kind), rows in groupby(index, lambda row: (row.family, row.kind)):
+    rows = msgspec.json.decode(path.with_suffix(_INDEX).read_bytes(), type=list[_Row])
+    numbers = np.memmap(path, np.float64, "r") if rows else np.empty(0)
+
+    def part(begin: int, length: int) -> Floats:
+        return numbers[begin : begin + length]
+
+    for (name, kind), members in groupby(rows, lambda row: (row.family, row.kind)):
         yield Family(
             name,
             kind,
-            (
-                (r.series, arrays[f"times_{r.grid}"], arrays[f"values_{r.grid}"][r.row])
-                for r in rows
-            ),
+            ((m.series, part(m.times, m.length), part(m.values, m.length)) for m in members),
         )
 
 

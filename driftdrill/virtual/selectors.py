@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,13 @@ def read_by(rules: Sequence[Path]) -> Wanted:
         except ValueError:
             return everything  # Whether it is valid is for promtool to say.
         promql.walk(tree, _collect(found))
-    selectors = list(found.values())
+    named: defaultdict[str, list[Any]] = defaultdict(list)
+    for selector in found.values():
+        named[selector.name or ""].append(selector)
 
     def wanted(name: str, labels: Mapping[str, str]) -> bool:
-        return any(_takes(selector, {**labels, "__name__": name}) for selector in selectors)
+        every = {**labels, NAME: name}
+        return any(_takes(selector, every) for key in ("", name) for selector in named.get(key, ()))
 
     return wanted
 
@@ -86,8 +90,7 @@ def _collect(found: dict[str, Any]) -> Callable[[Any], bool]:
 
 
 def _takes(selector: Any, labels: Mapping[str, str]) -> bool:
-    if selector.name and selector.name != labels["__name__"]:
-        return False
+    """Whether it takes a series of the name that it asks for, if any."""
     if selector.matchers.or_matchers:
         return True
     return all(_matches(m, labels.get(m.name, "")) for m in selector.matchers.matchers)

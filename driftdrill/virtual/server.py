@@ -22,7 +22,7 @@ _BLOCK = "100000h"
 
 _ENVIRONMENT = {"GOGC": "400", "GODEBUG": "memprofilerate=0"}
 """Queries make garbage quickly: cleaning up at five times what is kept, instead of at twice, saves
-a tenth to a quarter of the processor time, for some 100 MB more in a drill of a month; not to sample
+a tenth to a quarter of the processor time, for some 100 MB more in a drill of a month. Not sampling
 who uses memory saves 4 %."""
 
 
