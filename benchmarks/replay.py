@@ -105,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=float, default=30.0)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--promtool-repeats", type=int, help="as others, unless told: it is slow")
     parser.add_argument("--quick", action="store_true", help="a few days, once")
     parser.add_argument("--json", type=Path, help="file to write")
     arguments = parser.parse_args()
@@ -124,10 +125,12 @@ def main() -> None:
         for _ in repeats
     ]
     usual, short, wide, slow, fast = zip(*turns, strict=True)
-    exact = [drill(exact_days, "promtool") for _ in repeats]
+    exact_repeats = range(arguments.promtool_repeats or len(repeats))
+    exact = [drill(exact_days, "promtool") for _ in exact_repeats]
     found = {
         "days": days,
         "repeats": len(repeats),
+        "promtool_repeats": len(exact_repeats),
         f"blocks_{days:g}d_s": median(usual),
         "engine_share": statistics.median(one.engine_share for one in usual),
         f"promtool_{exact_days:g}d_s": median(exact),
