@@ -50,6 +50,8 @@ class _Row(msgspec.Struct, frozen=True):
     length: int
 
 
+_NUMBER = np.dtype(np.float64)
+
 _INDEX = ".index"
 """Suffix of the file beside the numbers that says whose they are."""
 
@@ -61,8 +63,8 @@ def save(path: Path, families: Iterable[Family]) -> None:
     with path.open("wb") as file:
 
         def place(numbers: Floats) -> int:
-            begin = file.tell() // numbers.itemsize
-            file.write(np.ascontiguousarray(numbers).data)
+            begin = file.tell() // _NUMBER.itemsize
+            file.write(np.ascontiguousarray(numbers, _NUMBER).data)
             return begin
 
         for family in families:
@@ -78,7 +80,8 @@ def save(path: Path, families: Iterable[Family]) -> None:
 def load_families(path: Path) -> Iterator[Family]:
     """What `save` wrote, in its order."""
     rows = msgspec.json.decode(path.with_suffix(_INDEX).read_bytes(), type=list[_Row])
-    numbers = np.memmap(path, np.float64, "r") if rows else np.empty(0)
+    # An empty file cannot be mapped.
+    numbers = np.memmap(path, _NUMBER, "r") if path.stat().st_size else np.empty(0)
 
     def part(begin: int, length: int) -> Floats:
         return numbers[begin : begin + length]

@@ -66,3 +66,16 @@ def test_where_a_series_ended_is_kept_to_the_bit(portable, tmp_path):
     assert found.tobytes() == values.tobytes()
     ((_, samples),) = read_series(metrics_file(tmp_path / "r"))
     assert [value for _, value in samples] == ["1", "stale", "3", "stale"]
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_a_recording_may_hold_no_sample(portable, tmp_path):
+    families = [Family("up", "gauge", [("up{}", np.array([]), np.array([]))])]
+    write_recording(tmp_path / "r", ABOUT, find("steady"), families, portable)
+    assert [times.tolist() for _, times, _ in recorded_series(tmp_path / "r")] in ([], [[]])
+
+
+def test_arrays_of_whole_numbers_are_kept_as_well(tmp_path):
+    families = [Family("up", "gauge", [("up{}", TIMES[:3], np.array([1, 0, 1]))])]
+    write_recording(tmp_path / "r", ABOUT, find("steady"), families, portable=False)
+    assert held(recorded_series(tmp_path / "r")) == {"up{}": (TIMES[:3].tolist(), [1, 0, 1])}
