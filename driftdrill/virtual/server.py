@@ -18,8 +18,8 @@ QUERY_LIMIT_S = 3600.0
 """A query may take as long as it likes; this ends one that hangs."""
 
 _BLOCK = "100000h"
-"""Blocks are never put together, and what is sent stays in the open one, which takes samples of half
-its duration in any order."""
+"""Blocks are never put together, and what is sent stays in the open one, which takes samples of
+half its duration in any order."""
 
 _ENVIRONMENT = {"GOGC": "400", "GODEBUG": "memprofilerate=0"}
 """Queries make garbage quickly: cleaning up at five times what is kept, instead of at twice, saves
