@@ -147,15 +147,15 @@ class _Segments:
 
     def add(self, times: NDArray[np.int64], values: Floats) -> Iterator[_Chunk]:
         """Write (c, n) samples, n at one step each, as c chunks."""
-        first, last = times[:, 0].tolist(), times[:, -1].tolist()
-        for number, data in enumerate(_chunks(times, values)):
+        ends = times[:, [0, -1]].tolist()
+        for (first, last), data in zip(ends, _chunks(times, values), strict=True):
             content = _XOR + data.tobytes()
             chunk = varint(len(data)) + content + _crc(content)
             if self._place + len(chunk) > _SEGMENT_BYTES:
                 self._begin()
             reference = len(self._files) - 1 << 32 | self._place
             self._place += self._file.write(chunk)
-            yield _Chunk(first[number], last[number], reference)
+            yield _Chunk(first, last, reference)
 
 
 def _of_one_step(
