@@ -36,6 +36,12 @@ def rule_file(path: Path, text: str) -> Path:
     return path
 
 
+def rules(tmp_path: Path, *lines: str) -> list[Path]:
+    """A rule file of one group, with a rule on each line."""
+    text = "\n".join(["groups:", "- name: g", "  rules:", *(f"  - {line}" for line in lines)])
+    return [rule_file(tmp_path / "rules.yml", text)]
+
+
 def states(timelines: Timelines) -> set[tuple[frozenset[tuple[str, str]], float]]:
     """Every alert instance in its state, at every evaluation that found it."""
     return {

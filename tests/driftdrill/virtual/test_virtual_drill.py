@@ -14,18 +14,12 @@ from driftdrill.cli import app
 from driftdrill.drill import RULES, replay, virtual_drill
 from driftdrill.recordings import export_drill, record_drill
 from driftdrill.rig.errors import UsageError
-from driftdrill.rig.tools import Tools, find_tools
 from driftdrill.virtual.engine import EngineName
 from driftdrill.virtual.recording import read_recording, recorded_scenario
 from scenarios.spec import find
 
 QUIET = Console(quiet=True)
 SCORE_RULES = tuple(path for path in RULES if path.stem == "score_drift")
-
-
-@pytest.fixture(scope="module")
-def tools() -> Tools:
-    return find_tools()
 
 
 @pytest.fixture(scope="module")
